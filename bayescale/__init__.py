@@ -1,0 +1,1 @@
+"""bayescale: from scaling-law theory to priors, from training runs to decisions."""

@@ -1,0 +1,1 @@
+"""Mathematics of scaling laws: declared, derived, compiled to the log domain."""

@@ -1,0 +1,158 @@
+"""The one place where resources and parameters are made, each with its meaning and unit."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import sympy
+
+
+class Role(StrEnum):
+    """What a parameter does in a law; default priors are looked up by role."""
+
+    FLOOR = "floor"
+    """Irreducible loss: what is left when every resource is infinite."""
+    AMPLITUDE = "amplitude"
+    """Size of one resource's term; its unit follows from the law (A, B, N_c, D_c)."""
+    EXPONENT = "exponent"
+    """Resolution-limited exponent of one resource."""
+    SHAPE = "shape"
+    """Shape of the crossover between the limits; changes no exponent."""
+
+
+class Domain(StrEnum):
+    """Where a parameter lives. Positive parameters travel as logarithms through the code."""
+
+    POSITIVE = "positive"
+    REAL = "real"
+
+
+class Symbolic:
+    """Arithmetic for declared quantities: every operation gives a plain SymPy expression."""
+
+    symbol: sympy.Symbol
+
+    def _sympy_(self) -> sympy.Symbol:
+        return self.symbol
+
+    def __add__(self, other: Any) -> sympy.Expr:
+        return self.symbol + sympy.sympify(other, strict=True)
+
+    def __mul__(self, other: Any) -> sympy.Expr:
+        return self.symbol * sympy.sympify(other, strict=True)
+
+    def __truediv__(self, other: Any) -> sympy.Expr:
+        return self.symbol / sympy.sympify(other, strict=True)
+
+    def __rtruediv__(self, other: Any) -> sympy.Expr:
+        return sympy.sympify(other, strict=True) / self.symbol
+
+    def __sub__(self, other: Any) -> sympy.Expr:
+        return self.symbol - sympy.sympify(other, strict=True)
+
+    def __rsub__(self, other: Any) -> sympy.Expr:
+        return sympy.sympify(other, strict=True) - self.symbol
+
+    def __pow__(self, other: Any) -> sympy.Expr:
+        return self.symbol ** sympy.sympify(other, strict=True)
+
+    def __rpow__(self, other: Any) -> sympy.Expr:
+        return sympy.sympify(other, strict=True) ** self.symbol
+
+    def __neg__(self) -> sympy.Expr:
+        return -self.symbol
+
+    __radd__ = __add__
+    __rmul__ = __mul__
+
+
+@dataclass(frozen=True)
+class Resource(Symbolic):
+    """Something a training run spends, such as parameters or tokens; always positive.
+
+    Parameters
+    ----------
+    name
+        Column name and symbol, e.g. ``"N"``.
+    meaning, unit
+        Words for tables and error messages.
+    """
+
+    name: str
+    meaning: str
+    unit: str
+
+    @property
+    def symbol(self) -> sympy.Symbol:
+        """The positive SymPy symbol of this resource."""
+        return sympy.Symbol(self.name, positive=True)
+
+
+@dataclass(frozen=True)
+class Parameter(Symbolic):
+    """An unknown of a law.
+
+    Parameters
+    ----------
+    name
+        Its name in the papers, e.g. ``"alpha_N"``.
+    role
+        What it does; decides its default prior.
+    meaning, unit
+        Words for tables and error messages.
+    domain
+        Where it lives.
+    typical
+        ``(median, spread)``: the value to expect and the standard deviation of its logarithm,
+        where this law's parameter differs from what its role suggests.
+    """
+
+    name: str
+    role: Role
+    meaning: str
+    unit: str = "1"
+    domain: Domain = Domain.POSITIVE
+    typical: tuple[float, float] | None = None
+
+    @property
+    def symbol(self) -> sympy.Symbol:
+        """The SymPy symbol, positive where the domain is."""
+        if self.domain is Domain.POSITIVE:
+            return sympy.Symbol(self.name, positive=True)
+        return sympy.Symbol(self.name, real=True)
+
+
+N = Resource("N", "model size", "parameters")
+D = Resource("D", "training data", "tokens")
+C = Resource("C", "training compute", "FLOP")
+
+RESOURCES: dict[str, Resource] = {resource.name: resource for resource in (N, D, C)}
+"""Every resource a runs table can have a column for."""
+
+
+def floor(name: str = "E") -> Parameter:
+    """Irreducible loss, in nats per token."""
+    return Parameter(name, Role.FLOOR, "irreducible loss", "nats/token")
+
+
+def amplitude(name: str, of: Resource, *, unit: str | None = None) -> Parameter:
+    """Size of the term of resource `of`; `unit` defaults to one that the exponent sets."""
+    unit = unit if unit is not None else f"nats/token * {of.unit}^exponent"
+    return Parameter(name, Role.AMPLITUDE, f"amplitude of the {of.meaning} term", unit)
+
+
+def scale(name: str, of: Resource) -> Parameter:
+    """Amplitude written as a critical size (kappa in ``(kappa/R)^alpha``), in units of `of`."""
+    return Parameter(name, Role.AMPLITUDE, f"critical {of.meaning}", of.unit)
+
+
+def exponent(name: str, of: Resource, *, typical: tuple[float, float] | None = None) -> Parameter:
+    """Resolution-limited exponent of resource `of`."""
+    return Parameter(
+        name, Role.EXPONENT, f"exponent of the loss in {of.meaning}", "1", typical=typical
+    )
+
+
+def shape(name: str, meaning: str, *, typical: tuple[float, float] | None = None) -> Parameter:
+    """Shape of the crossover between resource-limited regimes."""
+    return Parameter(name, Role.SHAPE, meaning, "1", typical=typical)
