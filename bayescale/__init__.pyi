@@ -1,0 +1,13 @@
+from ._fit import fit as fit
+from ._plan import Plan as Plan
+from ._plan import plan as plan
+from ._version import __version__ as __version__
+from .data import datasets as datasets
+from .data import load as load
+from .diagnose import Diagnosis as Diagnosis
+from .model import Model as Model
+from .posterior import Posterior as Posterior
+from .posterior import Prediction as Prediction
+from .prior import Prior as Prior
+from .runs import Runs as Runs
+from .runs import read_runs as read_runs

@@ -1,0 +1,156 @@
+"""`fit`: from a table of runs and a law to a diagnosed posterior."""
+
+import os
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale import engines
+from bayescale.diagnose import Diagnosis, Status, diagnose_chains, diagnose_importance
+from bayescale.engines.engine import Draws, Progress
+from bayescale.errors import DiagnosticsWarning, UsageError
+from bayescale.likelihood import AbstractLikelihood
+from bayescale.model import Model
+from bayescale.posterior import Posterior, record_of
+from bayescale.prior import Prior
+from bayescale.runs import Runs, read_runs, require_identifiable
+from theory.law import AbstractLaw
+from theory.symbols import Domain
+
+
+def fit(
+    runs: Runs | pd.DataFrame | str | os.PathLike,
+    law: str | AbstractLaw = "chinchilla",
+    *,
+    engine: str = "numpyro",
+    likelihood: str | AbstractLikelihood = "studentt",
+    prior: Mapping[str, Prior | float] | None = None,
+    draws: int | None = None,
+    chains: int = 4,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Posterior:
+    """Fit a law to a table of runs.
+
+    The log loss of a run is the law's, ``log L(N, D)``, plus noise. Sampling is in pivot
+    coordinates (`theory.chart`); the result is in the user's units.
+
+    Parameters
+    ----------
+    runs
+        A runs table, or what `read_runs` reads.
+    law
+        A law or its name: see ``theory.laws.catalogue()``.
+    engine
+        ``"numpyro"`` (NUTS) or ``"laplace"`` (mode, curvature, importance resampling).
+    likelihood
+        ``"studentt"`` (robust, default) or ``"normal"``, or a likelihood object.
+    prior
+        Coordinate or noise parameter -> `Prior`, in place of the default; a number fixes it.
+    draws
+        Draws a chain. By default NUTS draws until the smallest ESS is 1000.
+    chains
+        Number of chains.
+    seed
+        Seed of everything random; the same seed on the same machine gives the same draws.
+    progress
+        Called with a few words at each stage.
+
+    Returns
+    -------
+    Posterior
+
+    Raises
+    ------
+    RunsError
+        If the table cannot be used, or does not identify the law.
+    UsageError
+        If a name or number among the options is wrong.
+    DiagnosticsRefused
+        If the Laplace engine finds no mode.
+
+    Warns
+    -----
+    DiagnosticsWarning
+        If the posterior failed its diagnostics; plans and predictions from it are then refused.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> runs = bs.load("tiny_lm")
+    >>> post = bs.fit(runs, law="chinchilla", engine="laplace", seed=0)
+    >>> str(post.diagnose().status)
+    'ok'
+    """
+    table = runs if isinstance(runs, Runs) else read_runs(runs)
+    for name, number, least in (("chains", chains, 1), ("draws", draws, 4)):
+        if number is not None and number < least:
+            raise UsageError(f"{name} must be at least {least}; got {number}.")
+    if seed < 0:
+        raise UsageError(f"seed must not be negative; got {seed}.")
+    sampler = engines.get(engine)
+    model = Model.for_runs(law, table, likelihood=likelihood, prior=prior)
+    free = [name for name in model.free if name in model.law.chart.names]
+    names = [resource.name for resource in model.law.resources]
+    require_identifiable(table, names, len(free))
+    result = sampler.sample(
+        model, table, draws=draws, chains=chains, seed=seed, progress=progress or _silent
+    )
+    tree = to_tree(model, table, result)
+    if sampler.markov_chain:
+        fixed_names = set(model.fixed) | _constant(tree)
+        judged = [n for n in map(str, tree["posterior"].data_vars) if n not in fixed_names]
+        diagnosis = diagnose_chains(tree, judged)
+    else:
+        diagnosis = diagnose_importance(result.facts)
+    record = record_of(table, engine=engine, seed=seed, facts=result.facts)
+    posterior = Posterior(model.law, model, tree, diagnosis, record)
+    _warn(diagnosis)
+    return posterior
+
+
+def to_tree(model: Model, runs: Runs, result: Draws) -> xr.DataTree:
+    """Draws as an ArviZ `DataTree`: posterior, sample_stats, observed_data."""
+    dims = ("chain", "draw")
+    logs = model.parameters(result.coordinates, np)
+    posterior = dict(result.coordinates)
+    for parameter in model.law.parameters:
+        positive = parameter.domain is Domain.POSITIVE
+        values = logs[parameter.name]
+        posterior[parameter.name] = np.exp(values) if positive else values
+    chains, draws = next(iter(result.coordinates.values())).shape
+    coords = {"chain": np.arange(chains), "draw": np.arange(draws)}
+    observed = {
+        name: ("run", runs.column(name))
+        for name in (*(r.name for r in model.law.resources), "loss")
+    }
+    return xr.DataTree.from_dict(
+        {
+            "posterior": xr.Dataset({n: (dims, v) for n, v in posterior.items()}, coords),
+            "sample_stats": xr.Dataset(
+                {n: (dims, v) for n, v in result.sample_stats.items()}, coords
+            ),
+            "observed_data": xr.Dataset(observed, {"run": runs.table["run"].astype(str).to_numpy()}),
+        }
+    )
+
+
+def _constant(tree: xr.DataTree) -> set[str]:
+    posterior = tree["posterior"].data_vars
+    return {str(name) for name, values in posterior.items() if np.ptp(values.to_numpy()) == 0}
+
+
+def _silent(stage: str) -> None:
+    pass
+
+
+def _warn(diagnosis: Diagnosis) -> None:
+    if diagnosis.status is not Status.OK:
+        warnings.warn(
+            f"diagnostics: {diagnosis.status}. {' '.join(diagnosis.reasons)}",
+            DiagnosticsWarning,
+            stacklevel=3,
+        )

@@ -1,0 +1,241 @@
+"""`plan`: from a posterior and a compute budget to the compute-optimal run, with its risk."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from bayescale import cost as costs
+from bayescale.cost import ProductCost
+from bayescale.diagnose import MAX_RHAT, MIN_ESS, Diagnosis
+from bayescale.errors import UsageError
+from bayescale.posterior import Posterior
+from theory.errors import TheoryError
+from theory.optimum import closed_form_allocation, has_closed_form, solve_allocation
+
+QUANTILES = {"q10": 0.10, "q50": 0.50, "q90": 0.90}
+
+FAR = 10.0
+"""Beyond this multiple of the largest run's compute a plan says that it extrapolates."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The compute-optimal allocation at each budget.
+
+    Parameters
+    ----------
+    compute
+        Budgets in FLOP.
+    resources
+        Resource -> optimal size, draw by draw.
+    loss
+        Loss at that optimum, in nats per token, draw by draw.
+    recommended
+        One row a budget: the median of the first resource, the others from the cost, and the
+        posterior median of the loss there.
+    diagnosis
+        The posterior's verdict together with that on these quantities.
+    cost
+        Cost model.
+    """
+
+    compute: Float[np.ndarray, " budget"]
+    resources: Mapping[str, Float[np.ndarray, "draw budget"]]
+    loss: Float[np.ndarray, "draw budget"]
+    recommended: pd.DataFrame
+    diagnosis: Diagnosis
+    cost: ProductCost
+    convergence: pd.DataFrame
+
+    @property
+    def trusted(self) -> bool:
+        """False where the gate refused and was forced."""
+        return not self.diagnosis.refusals
+
+    def summary(self) -> pd.DataFrame:
+        """The 10, 50 and 90% quantiles of each quantity, and what is recommended.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Index: compute (FLOP), quantity (each resource, their ratio, loss in nats per token).
+        """
+        quantities = dict(self.resources)
+        recommended = self.recommended.copy()
+        if set(quantities) == {"N", "D"}:
+            quantities["D/N"] = quantities["D"] / quantities["N"]
+            recommended["D/N"] = recommended["D"] / recommended["N"]
+        quantities["loss"] = self.loss
+        rows = {}
+        for j, budget in enumerate(self.compute):
+            for name, draws in quantities.items():
+                row = {key: np.quantile(draws[:, j], level) for key, level in QUANTILES.items()}
+                rows[budget, name] = row | {"recommended": recommended[name].iloc[j]}
+        table = pd.DataFrame.from_dict(rows, orient="index")
+        table.index = pd.MultiIndex.from_tuples(table.index, names=["compute", "quantity"])
+        return table
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        summary = self.summary()
+        plans = []
+        for j, budget in enumerate(self.compute):
+            entry: dict[str, Any] = {"compute": float(budget)}
+            block = summary.iloc[j * len(summary) // len(self.compute) :].groupby(level=1).first()
+            for name in (*self.resources, "loss"):
+                entry[name] = {key: float(block.loc[name, key]) for key in QUANTILES}
+            entry["recommended"] = {
+                name: float(self.recommended[name].iloc[j]) for name in (*self.resources, "loss")
+            }
+            plans.append(entry)
+        return {
+            "plans": plans,
+            "cost": self.cost.name,
+            "diagnostics": self.diagnosis.to_dict(),
+            "trusted": self.trusted,
+        }
+
+
+def plan(
+    posterior: Posterior,
+    compute: float | Sequence[float] | np.ndarray,
+    *,
+    cost: str | ProductCost = "6ND",
+    force: bool = False,
+) -> Plan:
+    """Spend a compute budget: the optimal resources and the loss they reach, per draw.
+
+    For each draw the loss is minimised at fixed cost ``C(N, D) = compute``: in closed form where
+    the law has one (Hoffmann et al. 2022, eq. (4), and its like for power means), otherwise along
+    the isocost line (`theory.optimum`).
+
+    Parameters
+    ----------
+    posterior
+        A fitted posterior, or given draws.
+    compute
+        Budget in FLOP, or several.
+    cost
+        A cost model or its name.
+    force
+        Plan even where the gate refuses; the result is then marked as not trusted.
+
+    Returns
+    -------
+    Plan
+
+    Raises
+    ------
+    UsageError
+        If a budget is not positive, or the cost model's resources are not the law's.
+    DiagnosticsRefused
+        If the gate refuses the posterior, or the convergence of ``log N*`` or ``log L*``.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> published = {"E": [1.8172], "A": [482.01], "B": [2085.43], "alpha": [0.3478], "beta": [0.3658]}
+    >>> post = bs.Posterior.from_draws("chinchilla", published)
+    >>> float(bs.plan(post, compute=5.76e23).recommended["N"].iloc[0] / 1e9)  # doctest: +ELLIPSIS
+    72.4...
+    """
+    posterior.diagnosis.require(force=force)
+    model = costs.get(cost)
+    law = posterior.law
+    if set(model.resources) != set(law.resources):
+        have = ", ".join(r.name for r in law.resources)
+        need = ", ".join(r.name for r in model.resources)
+        raise UsageError(
+            f"cost '{model.name}' divides a budget between {need}, but law '{law.name}' depends on "
+            f"{have}; plan with a law in {need}."
+        )
+    budgets = np.atleast_1d(np.asarray(compute, dtype=np.float64))
+    if budgets.ndim != 1 or not np.all(np.isfinite(budgets) & (budgets > model.factor)):
+        raise UsageError(
+            f"compute must be finite and above {model.factor:g} FLOP, the cost of the smallest "
+            f"run; got {compute}."
+        )
+    columns = {name: array[:, None] for name, array in posterior.log_parameters.items()}
+    scaled = (np.log(budgets) - model.log_factor)[None, :]
+    orders = {resource: model.orders[resource] for resource in law.resources}
+    if has_closed_form(law, orders):
+        logs = closed_form_allocation(law, columns, scaled, orders)  # pyright: ignore[reportArgumentType]
+    else:
+        try:
+            logs = solve_allocation(law, columns, scaled, orders)
+        except TheoryError as error:
+            raise UsageError(str(error)) from error
+    log_loss = law.log_loss(columns, logs, np)
+    diagnosis, convergence = _convergence(posterior, budgets, logs, log_loss)
+    diagnosis = posterior.diagnosis + diagnosis + _distance(posterior, budgets, model)
+    diagnosis.require(force=force)
+    return Plan(
+        compute=budgets,
+        resources={name: np.exp(array) for name, array in logs.items()},
+        loss=np.exp(log_loss),
+        recommended=_recommend(posterior, budgets, logs, model),
+        diagnosis=diagnosis,
+        cost=model,
+        convergence=convergence,
+    )
+
+
+def _recommend(
+    posterior: Posterior, budgets: np.ndarray, logs: Mapping[str, np.ndarray], cost: ProductCost
+) -> pd.DataFrame:
+    """Median of every resource but the last, which the cost then sets, and the loss there."""
+    *first, last = posterior.law.resources
+    at = {resource.name: np.median(logs[resource.name], axis=0) for resource in first}
+    left = np.log(budgets) - cost.log_factor - sum(cost.orders[r] * at[r.name] for r in first)
+    at[last.name] = left / cost.orders[last]
+    columns = {name: array[:, None] for name, array in posterior.log_parameters.items()}
+    rows = {name: row[None, :] for name, row in at.items()}
+    log_loss = posterior.law.log_loss(columns, rows, np)
+    table = pd.DataFrame({name: np.exp(row) for name, row in at.items()})
+    table["loss"] = np.exp(np.median(log_loss, axis=0))
+    return table.set_axis(pd.Index(budgets, name="compute"))
+
+
+def _convergence(
+    posterior: Posterior,
+    budgets: np.ndarray,
+    logs: Mapping[str, np.ndarray],
+    log_loss: np.ndarray,
+) -> tuple[Diagnosis, pd.DataFrame]:
+    """R-hat and ESS of the planned quantities themselves."""
+    chains = posterior.draws.sizes["chain"]
+    quantities = {
+        f"log {name}* at {budget:g}": array[:, j].reshape(chains, -1)
+        for j, budget in enumerate(budgets)
+        for name, array in {**logs, "L": log_loss}.items()
+    }
+    table = posterior.describe(quantities)
+    bad = table[(table["r_hat"] > MAX_RHAT) | (table[["ess_bulk", "ess_tail"]].min(axis=1) < MIN_ESS)]
+    refusals = tuple(
+        f"{name} did not converge (R-hat {row['r_hat']:.3f}, ESS {row['ess_bulk']:.0f})."
+        for name, row in bad.iterrows()
+    )
+    # The importance-sampled posterior was judged as a whole.
+    return Diagnosis() if "importance_ess" in posterior.record else Diagnosis(refusals), table
+
+
+def _distance(posterior: Posterior, budgets: np.ndarray, cost: ProductCost) -> Diagnosis:
+    """Say how far beyond the largest run the plan reaches."""
+    runs = posterior.runs
+    if runs is None:
+        return Diagnosis()
+    log_costs = cost.log_cost({r.name: np.log(runs[r.name].to_numpy()) for r in cost.resources})
+    largest = float(np.exp(np.max(log_costs)))
+    far = float(budgets.max() / largest)
+    if far <= FAR:
+        return Diagnosis()
+    return Diagnosis(
+        warnings=(
+            f"{budgets.max():.3g} FLOP is {far:.3g} times the largest run ({largest:.3g}); the "
+            "interval holds only if the law does, so plan a run in between first.",
+        )
+    )

@@ -1,0 +1,208 @@
+"""A model: a law, its priors and a likelihood. It holds no data."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bayescale import likelihood as likelihoods
+from bayescale.errors import UsageError
+from bayescale.likelihood import AbstractLikelihood
+from bayescale.prior import FAMILIES, Prior, Priors, default_priors
+from bayescale.runs import Runs, read_runs
+from theory import laws
+from theory.law import AbstractLaw
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """Runs drawn from a model, and the values that made them."""
+
+    runs: Runs
+    coordinates: Mapping[str, float]
+    parameters: Mapping[str, float]
+    seed: int
+
+
+@dataclass(frozen=True)
+class Model:
+    """A law, the priors of its coordinates and noise parameters, and a likelihood.
+
+    Parameters
+    ----------
+    law
+        What the mean of log loss is.
+    priors
+        One a coordinate and one a noise parameter, with the pivot.
+    likelihood
+        How log loss scatters around the law.
+    """
+
+    law: AbstractLaw
+    priors: Priors
+    likelihood: AbstractLikelihood
+
+    @classmethod
+    def for_runs(
+        cls,
+        law: str | AbstractLaw,
+        runs: Runs,
+        *,
+        likelihood: str | AbstractLikelihood = "studentt",
+        prior: Mapping[str, Prior | float] | None = None,
+    ) -> "Model":
+        """Model with default priors scaled to a table: pivot and loss level are taken from it.
+
+        Parameters
+        ----------
+        law
+            A law or its name in the catalogue.
+        runs
+            Only the geometric mean of each resource and the median loss are used.
+        likelihood
+            A likelihood or its name.
+        prior
+            Priors that replace defaults; a number fixes the coordinate.
+        """
+        law = laws.get(law) if isinstance(law, str) else law
+        return cls.at(
+            law,
+            pivot={r.name: geometric_mean(runs.column(r.name)) for r in law.resources},
+            level=float(np.median(runs.loss)),
+            likelihood=likelihood,
+            prior=prior,
+        )
+
+    @classmethod
+    def at(
+        cls,
+        law: str | AbstractLaw,
+        *,
+        pivot: Mapping[str, float],
+        level: float = 2.7,
+        likelihood: str | AbstractLikelihood = "studentt",
+        prior: Mapping[str, Prior | float] | None = None,
+    ) -> "Model":
+        """Model with default priors at a given pivot and loss level, before any run."""
+        law = laws.get(law) if isinstance(law, str) else law
+        noise = likelihoods.get(likelihood)
+        priors = default_priors(law, noise.priors(), pivot=pivot, level=level)
+        return cls(law, priors.replace(prior or {}), noise)
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """Names of what is sampled: coordinates and noise parameters that are not fixed."""
+        return tuple(name for name, prior in self.priors.table.items() if not prior.is_fixed)
+
+    @property
+    def fixed(self) -> dict[str, float]:
+        """What is held at a value."""
+        table = self.priors.table.items()
+        return {name: prior.arguments["value"] for name, prior in table if prior.is_fixed}
+
+    def parameters(self, coordinates: Mapping[str, Any], ops: ModuleType) -> dict[str, Any]:
+        """Law parameters from coordinates: logarithms of the positive ones, by name."""
+        return self.law.chart.to_parameters(coordinates, self.priors.log_pivot, ops)
+
+    def simulate(
+        self,
+        design: Runs | pd.DataFrame | Mapping[str, Any],
+        *,
+        seed: int,
+        coordinates: Mapping[str, float] | None = None,
+    ) -> Simulation:
+        """Draw losses for a design from the prior, or from given coordinates.
+
+        Parameters
+        ----------
+        design
+            A column for each resource of the law; one row a run.
+        seed
+            Seed of NumPy's generator.
+        coordinates
+            Values to use instead of draws from the prior, for some or all coordinates and noise
+            parameters.
+
+        Returns
+        -------
+        Simulation
+            The runs, and the coordinates and parameters behind them.
+
+        Raises
+        ------
+        UsageError
+            If the design lacks a resource, or a coordinate is unknown.
+        """
+        table = design.table if isinstance(design, Runs) else pd.DataFrame(dict(design))
+        names = [resource.name for resource in self.law.resources]
+        if missing := [name for name in names if name not in table]:
+            raise UsageError(
+                f"the design has no column {', '.join(missing)}; law '{self.law.name}' needs "
+                f"{', '.join(names)} and the design has {', '.join(map(str, table.columns))}."
+            )
+        priors = self.priors.replace(coordinates or {})
+        rng = np.random.default_rng(seed)
+        drawn = {name: float(prior.sample(rng)) for name, prior in priors.table.items()}
+        logs = {name: np.log(np.asarray(table[name], dtype=np.float64)) for name in names}
+        parameters = self.parameters(drawn, np)
+        noise = self.likelihood.noise(self.law.log_loss(parameters, logs, np), drawn)
+        loss = np.exp(sample_noise(noise.family, noise.arguments, rng, (len(table),)))
+        runs = read_runs(table[names].assign(loss=loss), name=f"simulated from {self.law.name}")
+        natural = {p.name: float(np.exp(parameters[p.name])) for p in self.law.parameters}
+        return Simulation(runs, drawn, natural, seed)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON; the law goes by name and formula."""
+        return {
+            "law": self.law.name,
+            "formula": self.law.formula_text(),
+            "likelihood": self.likelihood.name,
+            "priors": {name: prior.to_dict() for name, prior in self.priors.table.items()},
+            "pivot": dict(self.priors.pivot),
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], *, law: AbstractLaw | None = None) -> "Model":
+        """From the data that `to_dict` gave.
+
+        Parameters
+        ----------
+        data
+            Plain data.
+        law
+            The law itself, where it is not in the catalogue.
+
+        Raises
+        ------
+        UsageError
+            If the law's formula is not the one that was saved.
+        """
+        law = law if law is not None else laws.get(data["law"])
+        if law.formula_text() != data["formula"]:
+            raise UsageError(
+                f"this was made with law '{data['law']}' = {data['formula']}, but the law of that "
+                f"name here is {law.formula_text()}; pass law= with the one it was made with."
+            )
+        table = {name: Prior.from_dict(prior) for name, prior in data["priors"].items()}
+        return cls(law, Priors(table, dict(data["pivot"])), likelihoods.get(data["likelihood"]))
+
+
+def geometric_mean(values: np.ndarray) -> float:
+    """Geometric mean of positive values."""
+    return math.exp(float(np.mean(np.log(values))))
+
+
+def sample_noise(
+    family: str,
+    arguments: Mapping[str, Any],
+    rng: np.random.Generator,
+    shape: tuple[int, ...],
+) -> np.ndarray:
+    """Draw from a noise distribution with NumPy; arguments broadcast to `shape`."""
+    from scipy import stats
+
+    return FAMILIES[family].scipy(stats, **arguments).rvs(size=shape, random_state=rng)

@@ -1,0 +1,377 @@
+"""The posterior: draws of a law's parameters with everything needed to use and reproduce them."""
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from jaxtyping import Float
+
+from bayescale.diagnose import TAIL_PROB, Diagnosis
+from bayescale.errors import PosteriorFileError, UsageError
+from bayescale.model import Model, sample_noise
+from bayescale.runs import Runs
+from theory import laws
+from theory.errors import TheoryError
+from theory.law import AbstractLaw
+from theory.symbols import Domain
+
+FORMAT = 1
+"""Version of the saved layout."""
+
+QUANTILES = {"q05": 0.05, "q50": 0.50, "q95": 0.95}
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Posterior of the loss at given resources.
+
+    Parameters
+    ----------
+    points
+        One row a point, one column a resource.
+    draws
+        Loss in nats per token, shape (draw, point).
+    noise
+        Whether the scatter of a new run is included.
+    trusted
+        False where the posterior was refused and forced.
+    """
+
+    points: pd.DataFrame
+    draws: Float[np.ndarray, "draw point"]
+    noise: bool
+    trusted: bool
+
+    def summary(self) -> pd.DataFrame:
+        """Resources, mean, sd and the 5, 50, 95% quantiles of the loss, one row a point."""
+        table = self.points.copy()
+        table["mean"], table["sd"] = self.draws.mean(axis=0), self.draws.std(axis=0, ddof=1)
+        for name, level in QUANTILES.items():
+            table[name] = np.quantile(self.draws, level, axis=0)
+        return table
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        points = self.summary().to_dict(orient="records")
+        return {"points": points, "noise": self.noise, "trusted": self.trusted}
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """Draws from the posterior of a law.
+
+    Made by `bayescale.fit`, by `Posterior.load`, or from anyone's draws by
+    `Posterior.from_draws`.
+
+    Parameters
+    ----------
+    law
+        The law whose parameters are drawn.
+    model
+        The law with its priors and likelihood; None for draws made elsewhere.
+    data
+        ArviZ `DataTree` with groups ``posterior`` (coordinates, noise parameters and the law's
+        own parameters, dims chain and draw), ``sample_stats``, ``observed_data``.
+    diagnosis
+        The gate's verdict.
+    record
+        How the draws were made: engine, seed, versions, hash and name of the table, notes.
+    """
+
+    law: AbstractLaw
+    model: Model | None
+    data: xr.DataTree
+    diagnosis: Diagnosis
+    record: Mapping[str, Any]
+
+    @classmethod
+    def from_draws(
+        cls, law: str | AbstractLaw, draws: Mapping[str, Any] | pd.DataFrame
+    ) -> "Posterior":
+        """Use draws made elsewhere, such as a bootstrap's, as a posterior.
+
+        Parameters
+        ----------
+        law
+            A law or its name.
+        draws
+            Every parameter of the law by its name, in the user's units; arrays of shape (draw,).
+
+        Raises
+        ------
+        UsageError
+            If a parameter is missing or out of its domain.
+        """
+        law = laws.get(law) if isinstance(law, str) else law
+        try:
+            law.logs({str(name): draws[name] for name in draws}, parameters_only=True)
+        except TheoryError as error:
+            raise UsageError(str(error)) from error
+        posterior = {
+            p.name: (("chain", "draw"), np.atleast_2d(np.asarray(draws[p.name], dtype=np.float64)))
+            for p in law.parameters
+        }
+        tree = xr.DataTree.from_dict({"posterior": xr.Dataset(posterior)})
+        unknown = "these draws were made elsewhere, so nothing is known of their convergence."
+        return cls(law, None, tree, Diagnosis(warnings=(unknown,)), {"engine": "given draws"})
+
+    @property
+    def seed(self) -> int:
+        """Seed of the fit; 0 for draws made elsewhere."""
+        return int(self.record.get("seed", 0))
+
+    @property
+    def draws(self) -> xr.Dataset:
+        """Group ``posterior``: variables with dims (chain, draw)."""
+        return cast(xr.Dataset, self.data["posterior"].to_dataset())
+
+    @cached_property
+    def log_parameters(self) -> dict[str, Float[np.ndarray, " draw"]]:
+        """Law parameters, chains joined: logarithm of each positive one, value of each other."""
+        out = {}
+        for parameter in self.law.parameters:
+            values = self.draws[parameter.name].to_numpy().reshape(-1)
+            out[parameter.name] = np.log(values) if parameter.domain is Domain.POSITIVE else values
+        return out
+
+    @property
+    def noise_names(self) -> tuple[str, ...]:
+        """Names of the likelihood's parameters."""
+        return () if self.model is None else tuple(self.model.likelihood.priors())
+
+    def summary(self, *, coordinates: bool = False) -> pd.DataFrame:
+        """Posterior mean, sd, quantiles, R-hat and ESS of each parameter.
+
+        Parameters
+        ----------
+        coordinates
+            Give the pivot coordinates, in which the law is sampled, in place of the law's own
+            parameters.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Index: parameter. Columns: mean, sd, q05, q50, q95, r_hat, ess_bulk, ess_tail. For
+            independent draws (the Laplace engine) R-hat is not defined, hence NaN, and the ESS
+            is that of the importance weights.
+        """
+        names: Sequence[str] = [parameter.name for parameter in self.law.parameters]
+        if coordinates:
+            names = self.law.chart.names
+        return self.describe({name: self.draws[name].to_numpy() for name in [*names, *self.noise_names]})
+
+    def describe(self, quantities: Mapping[str, np.ndarray]) -> pd.DataFrame:
+        """Summary table, as `summary`, of any quantities of shape (chain, draw)."""
+        rows = {}
+        for name, values in quantities.items():
+            row = {"mean": values.mean(), "sd": values.std(ddof=1)}
+            row |= {key: np.quantile(values, level) for key, level in QUANTILES.items()}
+            rows[name] = row | self._convergence(values)
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("parameter")
+
+    def _convergence(self, values: np.ndarray) -> dict[str, float]:
+        constant = bool(np.ptp(values) == 0)
+        if "importance_ess" in self.record and not constant:
+            ess = float(self.record["importance_ess"])
+            return {"r_hat": np.nan, "ess_bulk": ess, "ess_tail": ess}
+        if constant or values.shape[0] < 2:
+            return {"r_hat": np.nan, "ess_bulk": np.nan, "ess_tail": np.nan}
+        from arviz_stats.base import array_stats
+
+        return {
+            "r_hat": float(array_stats.rhat(values)),
+            "ess_bulk": float(array_stats.ess(values, method="bulk")),
+            "ess_tail": float(array_stats.ess(values, method="tail", prob=TAIL_PROB)),
+        }
+
+    def diagnose(self) -> Diagnosis:
+        """The gate's verdict: ok, warn or refuse, with the reasons."""
+        return self.diagnosis
+
+    def predict(
+        self, *, noise: bool = False, seed: int | None = None, force: bool = False, **resources: Any
+    ) -> Prediction:
+        """Posterior of the loss at given resources.
+
+        Parameters
+        ----------
+        noise
+            Include the scatter of a new run; otherwise the law alone.
+        seed
+            Seed of that scatter; the fit's own by default.
+        force
+            Predict even where the gate refuses; the result is then marked.
+        **resources
+            Each resource of the law by name (``N=70e9, D=1.4e12``): numbers or arrays of shape
+            (point,) that broadcast.
+
+        Returns
+        -------
+        Prediction
+
+        Raises
+        ------
+        UsageError
+            If a resource is missing, unknown or not positive, or `noise` is asked of draws
+            without a likelihood.
+        DiagnosticsRefused
+            If the gate refuses and `force` is not given.
+        """
+        self.diagnosis.require(force=force)
+        points = self._points(resources)
+        logs = {name: np.log(points[name].to_numpy()) for name in points}
+        columns = {name: array[:, None] for name, array in self.log_parameters.items()}
+        log_loss = self.law.log_loss(columns, {n: row[None, :] for n, row in logs.items()}, np)
+        if noise:
+            if self.model is None:
+                raise UsageError("these draws came without a likelihood; pass noise=False.")
+            values = {n: self.draws[n].to_numpy().reshape(-1, 1) for n in self.noise_names}
+            scatter = self.model.likelihood.noise(log_loss, values)
+            rng = np.random.default_rng(self.seed if seed is None else seed)
+            log_loss = sample_noise(scatter.family, scatter.arguments, rng, log_loss.shape)
+        trusted = not self.diagnosis.refusals
+        return Prediction(points, np.exp(log_loss), noise, trusted)
+
+    def _points(self, resources: Mapping[str, Any]) -> pd.DataFrame:
+        names = [resource.name for resource in self.law.resources]
+        if set(resources) != set(names):
+            raise UsageError(
+                f"law '{self.law.name}' predicts from {', '.join(names)}; "
+                f"got {', '.join(resources) or 'none'}."
+            )
+        arrays = [np.atleast_1d(np.asarray(resources[name], dtype=np.float64)) for name in names]
+        try:
+            arrays = np.broadcast_arrays(*arrays)
+        except ValueError as error:
+            shapes = ", ".join(f"{n} {a.shape}" for n, a in zip(names, arrays, strict=True))
+            raise UsageError(f"the points do not broadcast together: {shapes}.") from error
+        for name, array in zip(names, arrays, strict=True):
+            if array.ndim != 1 or not np.all(np.isfinite(array) & (array > 0)):
+                raise UsageError(f"{name} must be positive, finite and of shape (point,); got {array}.")
+        return pd.DataFrame(dict(zip(names, arrays, strict=True)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Summary and diagnostics as plain data, for JSON."""
+        table = self.summary().drop(columns="ess_tail")
+        return {
+            "law": self.law.name,
+            "engine": self.record.get("engine"),
+            "seed": self.seed,
+            "n_runs": self.record.get("n_runs"),
+            "params": table.to_dict(orient="index"),
+            "diagnostics": self.diagnosis.to_dict(),
+        }
+
+    @property
+    def runs(self) -> pd.DataFrame | None:
+        """The observed runs that were fitted (resources, loss), or None for given draws."""
+        if "observed_data" not in self.data:
+            return None
+        return cast(xr.Dataset, self.data["observed_data"].to_dataset()).to_dataframe()
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write everything to a netCDF file; the file appears whole or not at all.
+
+        Raises
+        ------
+        UsageError
+            If the draws came without a model.
+        PosteriorFileError
+            If the file cannot be written.
+        """
+        if self.model is None:
+            raise UsageError("draws made elsewhere have no model to save; save them as a table.")
+        about = {
+            "format": FORMAT,
+            "model": self.model.to_dict(),
+            "diagnosis": {
+                "refusals": list(self.diagnosis.refusals),
+                "warnings": list(self.diagnosis.warnings),
+            },
+            "record": dict(self.record),
+        }
+        tree = self.data.copy()
+        tree.attrs["bayescale"] = json.dumps(about)
+        target = Path(path)
+        temporary: str | None = None
+        try:
+            with NamedTemporaryFile(dir=target.parent, suffix=".partial", delete=False) as handle:
+                temporary = handle.name
+            tree.to_netcdf(temporary, engine="h5netcdf")
+            Path(temporary).replace(target)
+        except OSError as error:
+            if temporary is not None:
+                with contextlib.suppress(OSError):
+                    Path(temporary).unlink()
+            raise PosteriorFileError(
+                f"the posterior cannot be written to '{target}': {error}; name another path."
+            ) from error
+        return target
+
+    @classmethod
+    def load(cls, path: str | os.PathLike, *, law: AbstractLaw | None = None) -> "Posterior":
+        """Read what `save` wrote; the result predicts and plans identically.
+
+        Parameters
+        ----------
+        path
+            The netCDF file.
+        law
+            The law, where it is not one of the catalogue; its formula must be the saved one.
+
+        Raises
+        ------
+        PosteriorFileError
+            If the file is missing, damaged, of another format, or of another law.
+        """
+        source = Path(path)
+        if not source.is_file():
+            raise PosteriorFileError(
+                f"there is no file '{source}'; make one with `bayescale fit TABLE -o {source}`."
+            )
+        try:
+            with xr.open_datatree(source, engine="h5netcdf") as tree:
+                data = tree.load()
+            about = json.loads(data.attrs.pop("bayescale"))
+        except (OSError, KeyError, ValueError) as error:
+            raise PosteriorFileError(
+                f"'{source}' is not a posterior saved by bayescale, or it is damaged; fit again."
+            ) from error
+        if about["format"] != FORMAT:
+            raise PosteriorFileError(
+                f"'{source}' has format {about['format']}, but this version reads {FORMAT}; "
+                "fit again, or use the version named in it."
+            )
+        try:
+            model = Model.from_dict(about["model"], law=law)
+        except (UsageError, TheoryError) as error:
+            raise PosteriorFileError(f"'{source}' cannot be used: {error}") from error
+        verdict = about["diagnosis"]
+        diagnosis = Diagnosis(tuple(verdict["refusals"]), tuple(verdict["warnings"]))
+        return cls(model.law, model, data, diagnosis, about["record"])
+
+
+def record_of(runs: Runs, *, engine: str, seed: int, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What to remember of a fit: table, engine, seed, versions and the engine's own numbers."""
+    from importlib.metadata import version
+
+    packages = ("bayescale", "jax", "numpyro", "arviz-stats", "numpy", "scipy")
+    return {
+        "engine": engine,
+        "seed": seed,
+        "table": runs.name,
+        "n_runs": len(runs),
+        "data_hash": runs.data_hash,
+        "notes": list(runs.notes),
+        "versions": {name: version(name) for name in packages},
+        **facts,
+    }

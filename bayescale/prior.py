@@ -1,0 +1,307 @@
+"""Priors as data: a family's name and numbers, which print, compare and serialise.
+
+`FAMILIES` is the one table that spells each family for every engine; `default_priors` is the one
+place where the role of a coordinate becomes a prior.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from bayescale.errors import UsageError
+from theory.chart import Coordinate, Kind
+from theory.errors import did_you_mean
+from theory.law import AbstractLaw
+from theory.symbols import Role
+
+
+@dataclass(frozen=True)
+class Family:
+    """How one distribution is spelt.
+
+    Parameters
+    ----------
+    arguments
+        Canonical argument names (those of PyMC), in order.
+    numpyro
+        Class name in `numpyro.distributions` and its keyword for each argument, in order.
+    scipy
+        ``(scipy.stats, **arguments) -> frozen distribution``; the oracle and the sampler.
+    positive
+        Arguments that must be positive.
+    """
+
+    arguments: tuple[str, ...]
+    numpyro: tuple[str, tuple[str, ...]]
+    scipy: Callable[..., Any]
+    positive: tuple[str, ...]
+
+
+FAMILIES: dict[str, Family] = {
+    "Normal": Family(
+        ("mu", "sigma"),
+        ("Normal", ("loc", "scale")),
+        lambda st, mu, sigma: st.norm(mu, sigma),
+        ("sigma",),
+    ),
+    "HalfNormal": Family(
+        ("sigma",),
+        ("HalfNormal", ("scale",)),
+        lambda st, sigma: st.halfnorm(scale=sigma),
+        ("sigma",),
+    ),
+    "LogNormal": Family(
+        ("mu", "sigma"),
+        ("LogNormal", ("loc", "scale")),
+        lambda st, mu, sigma: st.lognorm(sigma, scale=np.exp(mu)),
+        ("sigma",),
+    ),
+    "StudentT": Family(
+        ("nu", "mu", "sigma"),
+        ("StudentT", ("df", "loc", "scale")),
+        lambda st, nu, mu, sigma: st.t(nu, mu, sigma),
+        ("nu", "sigma"),
+    ),
+    "Beta": Family(
+        ("alpha", "beta"),
+        ("Beta", ("concentration1", "concentration0")),
+        lambda st, alpha, beta: st.beta(alpha, beta),
+        ("alpha", "beta"),
+    ),
+    "Gamma": Family(
+        ("alpha", "beta"),
+        ("Gamma", ("concentration", "rate")),
+        lambda st, alpha, beta: st.gamma(alpha, scale=1 / beta),
+        ("alpha", "beta"),
+    ),
+    "InverseGamma": Family(
+        ("alpha", "beta"),
+        ("InverseGamma", ("concentration", "rate")),
+        lambda st, alpha, beta: st.invgamma(alpha, scale=beta),
+        ("alpha", "beta"),
+    ),
+    "Exponential": Family(
+        ("lam",),
+        ("Exponential", ("rate",)),
+        lambda st, lam: st.expon(scale=1 / lam),
+        ("lam",),
+    ),
+    "Uniform": Family(
+        ("lower", "upper"),
+        ("Uniform", ("low", "high")),
+        lambda st, lower, upper: st.uniform(lower, upper - lower),
+        (),
+    ),
+}
+
+FIXED = "Fixed"
+"""Family of a coordinate that is held at ``value`` and not sampled."""
+
+
+class Prior:
+    """A distribution given as data.
+
+    Parameters
+    ----------
+    family
+        A name in `FAMILIES`, or ``"Fixed"``.
+    **arguments
+        The family's numbers under their canonical names (those of PyMC); ``value`` for a fixed one.
+
+    Raises
+    ------
+    UsageError
+        If the family or an argument is unknown, missing, or out of range.
+
+    Examples
+    --------
+    >>> Prior("LogNormal", mu=-1.2, sigma=0.4)
+    Prior("LogNormal", mu=-1.2, sigma=0.4)
+    >>> Prior.around(0.3, 0.4) == Prior("LogNormal", mu=math.log(0.3), sigma=0.4)
+    True
+    """
+
+    __slots__ = ("arguments", "family")
+
+    def __init__(self, family: str, **arguments: float) -> None:
+        allowed = (*FAMILIES, FIXED)
+        if family not in allowed:
+            raise UsageError(f"no prior family '{family}'.{did_you_mean(family, allowed)}")
+        spelling = FAMILIES.get(family)
+        names = spelling.arguments if spelling else ("value",)
+        if set(arguments) != set(names):
+            raise UsageError(
+                f"prior '{family}' takes {', '.join(names)}; got {', '.join(arguments) or 'none'}."
+            )
+        for name in names:
+            number = arguments[name]
+            positive = spelling is not None and name in spelling.positive
+            if not math.isfinite(number) or (positive and number <= 0):
+                allowed_text = "finite and positive" if positive else "finite"
+                raise UsageError(
+                    f"'{name}' of prior '{family}' must be {allowed_text}; got {number}."
+                )
+        if family == "Uniform" and arguments["lower"] >= arguments["upper"]:
+            raise UsageError(
+                f"prior 'Uniform' needs lower < upper; got {arguments['lower']} and "
+                f"{arguments['upper']}."
+            )
+        self.family = family
+        self.arguments = {name: float(arguments[name]) for name in names}
+
+    @classmethod
+    def around(cls, median: float, spread: float) -> "Prior":
+        """LogNormal with a median, and `spread` the standard deviation of the logarithm."""
+        if not median > 0:
+            raise UsageError(f"the median of a LogNormal must be positive; got {median}.")
+        return cls("LogNormal", mu=math.log(median), sigma=spread)
+
+    @classmethod
+    def fixed(cls, value: float) -> "Prior":
+        """Hold a coordinate at `value`."""
+        return cls(FIXED, value=value)
+
+    @property
+    def is_fixed(self) -> bool:
+        """Whether the coordinate is held at a value."""
+        return self.family == FIXED
+
+    def scipy(self) -> Any:
+        """The frozen SciPy distribution (`logpdf`, `ppf`, `rvs`, ...)."""
+        from scipy import stats
+
+        if self.is_fixed:
+            raise UsageError("a fixed value has no density; ask `is_fixed` first.")
+        return FAMILIES[self.family].scipy(stats, **self.arguments)
+
+    def sample(self, rng: np.random.Generator, size: int | tuple[int, ...] = ()) -> np.ndarray:
+        """Draw from the prior with NumPy's generator `rng`; an array of shape `size`."""
+        if self.is_fixed:
+            return np.full(size, self.arguments["value"])
+        return np.asarray(self.scipy().rvs(size=size or None, random_state=rng))
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        return {"family": self.family, **self.arguments}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Prior":
+        """From the data that `to_dict` gave."""
+        arguments = dict(data)
+        return cls(arguments.pop("family"), **arguments)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Prior) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash((self.family, *self.arguments.items()))
+
+    def __repr__(self) -> str:
+        numbers = ", ".join(f"{name}={number:g}" for name, number in self.arguments.items())
+        return f'Prior("{self.family}", {numbers})'
+
+
+@dataclass(frozen=True)
+class Priors:
+    """The joint prior of a model: one independent prior a coordinate, at a pivot.
+
+    Parameters
+    ----------
+    table
+        Coordinate or noise parameter -> prior.
+    pivot
+        Resource -> the size at which ``L_pivot``, ``floor_fraction`` and the shares are meant.
+    """
+
+    table: Mapping[str, Prior]
+    pivot: Mapping[str, float]
+    log_pivot: Mapping[str, float] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        logs = {name: math.log(size) for name, size in self.pivot.items()}
+        object.__setattr__(self, "log_pivot", logs)
+
+    def replace(self, overrides: Mapping[str, "Prior | float"]) -> "Priors":
+        """Put the user's priors in place of the defaults; a number fixes the coordinate.
+
+        Raises
+        ------
+        UsageError
+            If a name is not a coordinate of the model.
+        """
+        table = dict(self.table)
+        for name, prior in overrides.items():
+            if name not in table:
+                raise UsageError(
+                    f"no prior can be set on '{name}', only on coordinates of the model; "
+                    f"amplitudes and the floor follow from them.{did_you_mean(name, table)}"
+                )
+            table[name] = prior if isinstance(prior, Prior) else Prior.fixed(prior)
+        return Priors(table, self.pivot)
+
+
+# Residual and exponent defaults: see the prior predictive table in the documentation of each law.
+ROLE_PRIORS: dict[Role, tuple[float, float]] = {
+    Role.EXPONENT: (0.3, 0.4),
+    Role.SHAPE: (1.0, 0.35),
+}
+"""Role of a parameter -> median and log-sd of its LogNormal, unless its law says otherwise."""
+
+LANGUAGE_MODEL_LOSS = 2.7
+"""Loss, in nats per token, to expect at a pivot where there are no data."""
+
+
+def coordinate_prior(coordinate: Coordinate, level: float) -> Prior:
+    """The default prior of one coordinate.
+
+    Parameters
+    ----------
+    coordinate
+        Of a law's chart.
+    level
+        Loss to expect at the pivot.
+    """
+    if coordinate.kind is Kind.LEVEL:
+        return Prior.around(level, 0.2)
+    if coordinate.kind is Kind.FLOOR_FRACTION:
+        return Prior("Beta", alpha=5, beta=3)
+    if coordinate.kind is Kind.SHARE:
+        if coordinate.after == 1:
+            return Prior("Beta", alpha=2, beta=2)
+        # Sticks of a symmetric Dirichlet with concentration 1.5.
+        return Prior("Beta", alpha=1.5, beta=1.5 * coordinate.after)
+    parameter = coordinate.parameter
+    assert parameter is not None
+    if parameter.typical is None and parameter.role not in ROLE_PRIORS:
+        raise UsageError(
+            f"no default prior for {parameter.name} with role {parameter.role}; "
+            f"pass prior={{'{parameter.name}': Prior(...)}}."
+        )
+    return Prior.around(*(parameter.typical or ROLE_PRIORS[parameter.role]))
+
+
+def default_priors(
+    law: AbstractLaw,
+    noise: Mapping[str, Prior],
+    *,
+    pivot: Mapping[str, float],
+    level: float = LANGUAGE_MODEL_LOSS,
+) -> Priors:
+    """Default priors of a law and its noise.
+
+    Parameters
+    ----------
+    law
+        Its chart says which coordinates there are.
+    noise
+        Priors of the likelihood's own parameters.
+    pivot
+        Size of each resource at the pivot (the geometric mean of the runs).
+    level
+        Loss to expect at the pivot, in nats per token (the median loss of the runs).
+    """
+    table = {c.name: coordinate_prior(c, level) for c in law.chart.coordinates}
+    return Priors({**table, **noise}, dict(pivot))
