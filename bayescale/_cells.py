@@ -59,7 +59,8 @@ class Numbers:
         ):
             raise RunsError(f"{self.where}: column '{self.label}' holds {kind}, not numbers.")
         numbers = pc.cast(array, pa.float64(), safe=False)
-        self._parts.append(numbers.fill_null(np.nan).to_numpy(zero_copy_only=False))
+        # a copy, so that Arrow can use the memory of this batch for the next one
+        self._parts.append(np.array(numbers.fill_null(np.nan)))
         self._rows += len(array)
 
     def _parsed(self, text: pa.Array) -> pa.Array:

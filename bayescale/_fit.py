@@ -123,6 +123,7 @@ def to_tree(model: Model, runs: Runs, result: Draws) -> xr.DataTree:
         posterior[parameter.name] = np.exp(values) if positive else values
     chains, draws = next(iter(result.coordinates.values())).shape
     coords = {"chain": np.arange(chains), "draw": np.arange(draws)}
+    identity = runs.table["run"].astype(str).to_numpy()
     observed = {
         name: ("run", runs.column(name))
         for name in (*(r.name for r in model.law.resources), "loss")
@@ -133,7 +134,7 @@ def to_tree(model: Model, runs: Runs, result: Draws) -> xr.DataTree:
             "sample_stats": xr.Dataset(
                 {n: (dims, v) for n, v in result.sample_stats.items()}, coords
             ),
-            "observed_data": xr.Dataset(observed, {"run": runs.table["run"].astype(str).to_numpy()}),
+            "observed_data": xr.Dataset(observed, {"run": identity}),
         }
     )
 

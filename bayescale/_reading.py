@@ -15,7 +15,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 import pyarrow as pa
 import pyarrow.csv
@@ -39,7 +39,7 @@ _OTHER_FORMATS = (
     ".h5",
 )
 
-_BLOCK = 1 << 24  # bytes of text parsed at once, and so the longest row
+_BLOCK = 1 << 22  # bytes of text parsed at once, and so the longest row
 _MOST_COLUMNS = 10_000
 _BOMB_BYTES, _BOMB_RATIO = 2 << 30, 200
 
@@ -108,13 +108,11 @@ def open_source(source: str | os.PathLike | Readable, stack: contextlib.ExitStac
     if suffix in (".parquet", ".pq") or file.peek(4)[:4] == b"PAR1":
         return _open_parquet(file, path.name)
     if suffix == ".gz" or file.peek(2)[:2] == b"\x1f\x8b":
-        return _open_csv(
-            cast(BinaryIO, stack.enter_context(gzip.GzipFile(fileobj=file))), path.name, file
-        )
+        return _open_csv(stack.enter_context(gzip.GzipFile(fileobj=file)), path.name, file)
     return _open_csv(file, path.name)
 
 
-def _buffered(stream: Readable, name: str) -> BinaryIO:
+def _buffered(stream: Readable, name: str) -> io.BufferedIOBase:
     content = stream.read()
     if isinstance(content, str):
         content = content.encode()
@@ -123,7 +121,7 @@ def _buffered(stream: Readable, name: str) -> BinaryIO:
     return io.BytesIO(content)
 
 
-def _open_parquet(file: BinaryIO, name: str) -> Source:
+def _open_parquet(file: io.BufferedIOBase, name: str) -> Source:
     try:
         parquet = pyarrow.parquet.ParquetFile(file)
         columns = list(parquet.schema_arrow.names)
@@ -140,7 +138,9 @@ def _open_parquet(file: BinaryIO, name: str) -> Source:
     return Source(name, columns, True, batches())
 
 
-def _open_csv(stream: BinaryIO, name: str, packed: BinaryIO | None = None) -> Source:
+def _open_csv(
+    stream: io.BufferedIOBase, name: str, packed: io.BufferedIOBase | None = None
+) -> Source:
     try:
         head = stream.read(_BLOCK // 16)
         stream.seek(0)

@@ -160,13 +160,13 @@ def diagnose_importance(facts: Mapping[str, Any]) -> Diagnosis:
     return Diagnosis(tuple(refusals))
 
 
-def smallest_ess(draws: np.ndarray) -> float:
-    """Smallest bulk or tail ESS over the last axis of draws (chain, draw, quantity)."""
+def worst_convergence(draws: np.ndarray) -> tuple[float, float]:
+    """Largest R-hat and smallest bulk or tail ESS over draws (chain, draw, quantity)."""
     from arviz_stats.base import array_stats
 
     moved = np.moveaxis(draws, -1, 0)
     bulk, tail = array_stats.ess(moved), array_stats.ess(moved, method="tail", prob=TAIL_PROB)
-    return float(min(bulk.min(), tail.min()))
+    return float(np.max(array_stats.rhat(moved))), float(min(bulk.min(), tail.min()))
 
 
 def smooth_weights(log_ratio: np.ndarray) -> tuple[np.ndarray, float]:

@@ -11,8 +11,9 @@ import pandas as pd
 
 from bayescale import likelihood as likelihoods
 from bayescale.errors import UsageError
+from bayescale.family import FAMILIES
 from bayescale.likelihood import AbstractLikelihood
-from bayescale.prior import FAMILIES, Prior, Priors, default_priors
+from bayescale.prior import Prior, Priors, default_priors
 from bayescale.runs import Runs, read_runs
 from theory import laws
 from theory.law import AbstractLaw

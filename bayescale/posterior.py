@@ -167,7 +167,9 @@ class Posterior:
         names: Sequence[str] = [parameter.name for parameter in self.law.parameters]
         if coordinates:
             names = self.law.chart.names
-        return self.describe({name: self.draws[name].to_numpy() for name in [*names, *self.noise_names]})
+        return self.describe(
+            {name: self.draws[name].to_numpy() for name in [*names, *self.noise_names]}
+        )
 
     def describe(self, quantities: Mapping[str, np.ndarray]) -> pd.DataFrame:
         """Summary table, as `summary`, of any quantities of shape (chain, draw)."""
@@ -256,7 +258,9 @@ class Posterior:
             raise UsageError(f"the points do not broadcast together: {shapes}.") from error
         for name, array in zip(names, arrays, strict=True):
             if array.ndim != 1 or not np.all(np.isfinite(array) & (array > 0)):
-                raise UsageError(f"{name} must be positive, finite and of shape (point,); got {array}.")
+                raise UsageError(
+                    f"{name} must be positive, finite and of shape (point,); got {array}."
+                )
         return pd.DataFrame(dict(zip(names, arrays, strict=True)))
 
     def to_dict(self) -> dict[str, Any]:

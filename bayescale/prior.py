@@ -1,101 +1,21 @@
 """Priors as data: a family's name and numbers, which print, compare and serialise.
 
-`FAMILIES` is the one table that spells each family for every engine; `default_priors` is the one
-place where the role of a coordinate becomes a prior.
+`default_priors` is the one place where the role of a coordinate becomes a prior.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from bayescale.errors import UsageError
+from bayescale.family import FAMILIES
 from theory.chart import Coordinate, Kind
 from theory.errors import did_you_mean
 from theory.law import AbstractLaw
 from theory.symbols import Role
-
-
-@dataclass(frozen=True)
-class Family:
-    """How one distribution is spelt.
-
-    Parameters
-    ----------
-    arguments
-        Canonical argument names (those of PyMC), in order.
-    numpyro
-        Class name in `numpyro.distributions` and its keyword for each argument, in order.
-    scipy
-        ``(scipy.stats, **arguments) -> frozen distribution``; the oracle and the sampler.
-    positive
-        Arguments that must be positive.
-    """
-
-    arguments: tuple[str, ...]
-    numpyro: tuple[str, tuple[str, ...]]
-    scipy: Callable[..., Any]
-    positive: tuple[str, ...]
-
-
-FAMILIES: dict[str, Family] = {
-    "Normal": Family(
-        ("mu", "sigma"),
-        ("Normal", ("loc", "scale")),
-        lambda st, mu, sigma: st.norm(mu, sigma),
-        ("sigma",),
-    ),
-    "HalfNormal": Family(
-        ("sigma",),
-        ("HalfNormal", ("scale",)),
-        lambda st, sigma: st.halfnorm(scale=sigma),
-        ("sigma",),
-    ),
-    "LogNormal": Family(
-        ("mu", "sigma"),
-        ("LogNormal", ("loc", "scale")),
-        lambda st, mu, sigma: st.lognorm(sigma, scale=np.exp(mu)),
-        ("sigma",),
-    ),
-    "StudentT": Family(
-        ("nu", "mu", "sigma"),
-        ("StudentT", ("df", "loc", "scale")),
-        lambda st, nu, mu, sigma: st.t(nu, mu, sigma),
-        ("nu", "sigma"),
-    ),
-    "Beta": Family(
-        ("alpha", "beta"),
-        ("Beta", ("concentration1", "concentration0")),
-        lambda st, alpha, beta: st.beta(alpha, beta),
-        ("alpha", "beta"),
-    ),
-    "Gamma": Family(
-        ("alpha", "beta"),
-        ("Gamma", ("concentration", "rate")),
-        lambda st, alpha, beta: st.gamma(alpha, scale=1 / beta),
-        ("alpha", "beta"),
-    ),
-    "InverseGamma": Family(
-        ("alpha", "beta"),
-        ("InverseGamma", ("concentration", "rate")),
-        lambda st, alpha, beta: st.invgamma(alpha, scale=beta),
-        ("alpha", "beta"),
-    ),
-    "Exponential": Family(
-        ("lam",),
-        ("Exponential", ("rate",)),
-        lambda st, lam: st.expon(scale=1 / lam),
-        ("lam",),
-    ),
-    "Uniform": Family(
-        ("lower", "upper"),
-        ("Uniform", ("low", "high")),
-        lambda st, lower, upper: st.uniform(lower, upper - lower),
-        (),
-    ),
-}
 
 FIXED = "Fixed"
 """Family of a coordinate that is held at ``value`` and not sampled."""

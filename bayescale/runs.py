@@ -370,8 +370,8 @@ def _check_units(table: pd.DataFrame, where: str) -> None:
 
 
 def _with_run(table: pd.DataFrame, rows: np.ndarray, notes: list[str]) -> pd.DataFrame:
-    made = pc.binary_join_element_wise("row", pc.cast(pa.array(rows), pa.string()), " ")
-    made = made.to_pandas().astype("str")
+    chunks = np.array_split(rows, len(rows) // 1_000_000 + 1)  # or 10 million names cost 0.5 GB
+    made = pa.chunked_array([_row_names(chunk) for chunk in chunks]).to_pandas()
     if "run" not in table:
         return table.assign(run=made)
     unnamed = table["run"].isna().to_numpy()
@@ -379,3 +379,9 @@ def _with_run(table: pd.DataFrame, rows: np.ndarray, notes: list[str]) -> pd.Dat
         notes.append(f"{unnamed.sum()} runs without a name are called by their row.")
         return table.assign(run=table["run"].where(~unnamed, made))
     return table
+
+
+def _row_names(rows: np.ndarray) -> pa.Array:
+    text = pa.large_string()
+    numbers = pc.cast(pa.array(rows), text)
+    return pc.binary_join_element_wise(pa.scalar("row", text), numbers, pa.scalar(" ", text))

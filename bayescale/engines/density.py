@@ -1,33 +1,25 @@
-"""Log posterior density of a model on unconstrained coordinates, in JAX.
+"""Log posterior density of a model on unconstrained coordinates.
 
-The one density behind NUTS and the Laplace approximation: priors and likelihood are translated to
-`numpyro.distributions` through `bayescale.prior.FAMILIES`, and each coordinate is mapped from the
-real line by the bijection that its prior's support asks for, with its Jacobian.
+The one density behind every engine that works in JAX. Each coordinate is mapped from the real line
+onto its prior's support; the Jacobian is in the density.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-import numpyro.distributions as dist
 from jaxtyping import Array, Float
-from numpyro.distributions.transforms import Transform, biject_to
 
+from bayescale.family import FAMILIES
 from bayescale.model import Model
-from bayescale.prior import FAMILIES
 from bayescale.runs import Runs
+from bayescale.support import Support
 
 Observations = tuple[dict[str, Any], Any]
 """Log resources by name, and log loss; arrays of shape (run,)."""
-
-
-def distribution(family: str, arguments: Mapping[str, Any]) -> dist.Distribution:
-    """A NumPyro distribution from a family name and its canonical arguments."""
-    name, keywords = FAMILIES[family].numpyro
-    spelt = zip(FAMILIES[family].arguments, keywords, strict=True)
-    return getattr(dist, name)(**{keyword: arguments[argument] for argument, keyword in spelt})
 
 
 def observations(model: Model, runs: Runs) -> Observations:
@@ -53,40 +45,35 @@ class Density:
         """Number of free coordinates."""
         return len(self.model.free)
 
-    # Made anew in every trace: NumPyro's distributions hold JAX arrays, which must not outlive one.
-    @property
-    def _priors(self) -> dict[str, dist.Distribution]:
-        table = self.model.priors.table
-        return {n: distribution(table[n].family, table[n].arguments) for n in self.model.free}
+    def _support(self, name: str) -> Support:
+        prior = self.model.priors.table[name]
+        return FAMILIES[prior.family].support(**prior.arguments)
 
-    @property
-    def _bijections(self) -> dict[str, Transform]:
-        return {name: biject_to(prior.support) for name, prior in self._priors.items()}
-
-    def constrain(self, position: Any) -> dict[str, Any]:
+    def constrain(self, position: Any, ops: ModuleType = np) -> dict[str, Any]:
         """Coordinates and noise parameters, free and fixed, at positions (..., coordinate)."""
-        moved = {
-            name: self._bijections[name](position[..., i])
+        free = {
+            name: self._support(name).from_real(position[..., i], ops)
             for i, name in enumerate(self.model.free)
         }
-        fixed = {n: jnp.full(position.shape[:-1], v) for n, v in self.model.fixed.items()}
-        return moved | fixed
+        fixed = {n: ops.full(position.shape[:-1], v) for n, v in self.model.fixed.items()}
+        return {name: (free | fixed)[name] for name in self.model.priors.table}
 
-    def unconstrain(self, coordinates: Mapping[str, Any]) -> Any:
+    def unconstrain(self, coordinates: Mapping[str, Any], ops: ModuleType = np) -> Any:
         """Positions (..., coordinate) of given coordinates."""
-        columns = [self._bijections[n].inv(jnp.asarray(coordinates[n])) for n in self.model.free]
-        return jnp.stack(columns, axis=-1)
+        columns = [self._support(n).to_real(coordinates[n], ops) for n in self.model.free]
+        return ops.stack(columns, axis=-1)
 
     def log_density(
         self, position: Float[Array, " coordinate"], observed: Observations
     ) -> Float[Array, ""]:
         """Log posterior density, up to the evidence, with the Jacobian of the bijections."""
-        coordinates = self.constrain(position)
+        coordinates = self.constrain(position, jnp)
         total = self.log_likelihood(coordinates, observed).sum()
         for i, name in enumerate(self.model.free):
-            bijection, here = self._bijections[name], coordinates[name]
-            total += self._priors[name].log_prob(here)
-            total += bijection.log_abs_det_jacobian(position[i], here)
+            prior = self.model.priors.table[name]
+            density = FAMILIES[prior.family].log_density
+            total += density(coordinates[name], jnp, **prior.arguments)
+            total += self._support(name).log_jacobian(position[i], jnp)
         return total
 
     def log_likelihood(
@@ -97,4 +84,4 @@ class Density:
         model = self.model
         mean = model.law.log_loss(model.parameters(coordinates, jnp), log_resources, jnp)
         noise = model.likelihood.noise(mean, coordinates)
-        return distribution(noise.family, noise.arguments).log_prob(log_loss)
+        return FAMILIES[noise.family].log_density(log_loss, jnp, **noise.arguments)

@@ -38,7 +38,7 @@ class AbstractEngine(ABC):
 
     name: ClassVar[str]
     markov_chain: ClassVar[bool]
-    """Whether its draws are autocorrelated chains, so that R-hat and ESS say whether to trust it."""
+    """Whether its draws are autocorrelated chains, to be judged by R-hat and ESS."""
 
     @abstractmethod
     def sample(

@@ -20,7 +20,7 @@ from bayescale.errors import DiagnosticsRefused
 from bayescale.model import Model
 from bayescale.runs import Runs
 
-PROPOSALS = 20_000
+PROPOSALS = 10_000
 DEFAULT_DRAWS = 1000
 """Number of proposals, and of draws a chain where the user does not say."""
 
@@ -72,7 +72,7 @@ class Engine(AbstractEngine):
             log_ratio = log_posterior - proposal.logpdf(positions)
             weights, pareto_k = smooth_weights(np.nan_to_num(log_ratio, nan=-np.inf))
             chosen = _systematic(weights, count, rng)
-            coordinates = jax.jit(density.constrain)(positions[chosen])
+            coordinates = density.constrain(positions[chosen])
             values = {n: np.asarray(v).reshape(chains, -1) for n, v in coordinates.items()}
         facts = {
             "mode_agreeing": mode.agreeing,

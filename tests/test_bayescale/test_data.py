@@ -1,6 +1,10 @@
 """Cards, the cache, and what happens when a file is absent, wrong or out of reach."""
 
+import hashlib
 import os
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -26,12 +30,27 @@ def cache(monkeypatch):
 
 @pytest.fixture
 def lonely(monkeypatch, tmp_path):
-    """Give an empty registry in a temporary folder, an empty cache, and no network."""
+    """Give an empty registry in a temporary folder, and an empty cache."""
     monkeypatch.setattr(bayescale.data, "_datasets_folder", lambda: tmp_path / "datasets")
     monkeypatch.setenv("BAYESCALE_DATA", str(tmp_path / "cache"))
-    for scheme in ("http", "https"):
-        monkeypatch.setenv(f"{scheme}_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
     return tmp_path
+
+
+@pytest.fixture
+def server(tmp_path):
+    """Serve the folder `web` over HTTP; give its address and the folder."""
+    folder = tmp_path / "web"
+    folder.mkdir()
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, format, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as httpd:
+        threading.Thread(target=httpd.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{httpd.server_port}", folder
+        httpd.shutdown()
 
 
 def put(root, name, **changes):
@@ -131,6 +150,33 @@ def test_offline_without_a_cache_the_error_says_where_to_put_the_file(lonely):
     assert "http://127.0.0.1:9/runs.csv" in message
     assert str(lonely / "cache" / "far" / "runs.csv") in message
     assert "\n" not in message
+
+
+def test_a_file_is_fetched_once_and_then_read_from_the_cache(lonely, server):
+    address, web = server
+    (web / "runs.csv").write_text("N,loss\n1,2\n")
+    sha256 = hashlib.sha256((web / "runs.csv").read_bytes()).hexdigest()
+    put(lonely, "far", url=f"{address}/runs.csv", sha256=sha256)
+    assert not datasets().loc["far", "at hand"]
+    assert len(load("far")) == 1
+    (web / "runs.csv").unlink()
+    assert len(load("far")) == 1
+    assert datasets().loc["far", "at hand"]
+
+
+def test_a_download_with_a_wrong_checksum_is_not_kept(lonely, server):
+    address, web = server
+    (web / "runs.csv").write_text("N,loss\n1,2\n")
+    put(lonely, "far", url=f"{address}/runs.csv")
+    with pytest.raises(DatasetError, match=r"does not have the SHA-256 of the card"):
+        load("far")
+    assert not (lonely / "cache" / "far" / "runs.csv").exists()
+
+
+def test_a_download_that_is_not_found_is_one_sentence(lonely, server):
+    put(lonely, "far", url=f"{server[0]}/runs.csv")
+    with pytest.raises(DatasetError, match=r"could not be fetched from .* \(HTTPError\)"):
+        load("far")
 
 
 def test_a_wrong_checksum_is_refused_and_the_file_left_alone(lonely):

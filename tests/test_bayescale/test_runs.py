@@ -13,9 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+import bayescale.runs
 from bayescale.errors import LimitError, RunsError, RunsWarning, UsageError
 from bayescale.runs import Runs, read_runs, require_identifiable
 
+PACKAGE = os.path.dirname(bayescale.runs.__file__)
 GOOD = "N,D,loss\n1e6,1e8,3.5\n1e7,1e8,3.1\n1e6,1e9,3.2\n1e7,1e9,2.8\n3e7,3e9,2.5\n4e7,1e9,2.6\n"
 
 
@@ -153,7 +155,7 @@ def test_rows_1_2_4_a_loss_that_is_not_finite_is_dropped_with_a_warning(cell):
     source = with_losses(3.5, 3.4, 3.3, cell, 3.1, 3.0)
     with pytest.warns(RunsWarning, match=r"'loss' has 1 non-finite value \(row 4\)") as caught:
         runs = read_runs(source)
-    assert caught[0].filename == __file__
+    assert not caught[0].filename.startswith(PACKAGE)  # it points at the caller
     assert runs.loss.tolist() == [3.5, 3.4, 3.3, 3.1, 3.0]
     assert "row 4" not in runs.table["run"].tolist()
     assert "row 5" in runs.table["run"].tolist()

@@ -1,0 +1,61 @@
+"""Where a distribution lives, and the smooth map from the real line onto it.
+
+Everything is written in functions that NumPy and JAX share; `ops` is either namespace.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+Map = Callable[[Any, ModuleType], Any]
+
+
+@dataclass(frozen=True)
+class Support:
+    """A set of numbers and its bijection with the real line.
+
+    Parameters
+    ----------
+    name
+        For messages.
+    from_real, to_real
+        The bijection and its inverse.
+    log_jacobian
+        Log derivative of `from_real` at a real number.
+    """
+
+    name: str
+    from_real: Map
+    to_real: Map
+    log_jacobian: Map
+
+
+def _sigmoid(u: Any, ops: ModuleType) -> Any:
+    return ops.exp(-ops.logaddexp(0.0, -u))
+
+
+def _logit(x: Any, ops: ModuleType) -> Any:
+    return ops.log(x) - ops.log1p(-x)
+
+
+def _log_sigmoid_slope(u: Any, ops: ModuleType) -> Any:
+    return -u - 2.0 * ops.logaddexp(0.0, -u)
+
+
+REAL = Support("real", lambda u, ops: u, lambda x, ops: x, lambda u, ops: 0.0 * u)
+POSITIVE = Support(
+    "positive", lambda u, ops: ops.exp(u), lambda x, ops: ops.log(x), lambda u, ops: u
+)
+UNIT = Support("unit interval", _sigmoid, _logit, _log_sigmoid_slope)
+
+
+def interval(lower: float, upper: float) -> Support:
+    """The open interval from `lower` to `upper`."""
+    width = upper - lower
+    return Support(
+        f"({lower}, {upper})",
+        lambda u, ops: lower + width * _sigmoid(u, ops),
+        lambda x, ops: _logit((x - lower) / width, ops),
+        lambda u, ops: _log_sigmoid_slope(u, ops) + ops.log(width),
+    )
