@@ -3,6 +3,7 @@
 import os
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,7 @@ from theory.symbols import Domain
 
 def fit(
     runs: Runs | pd.DataFrame | str | os.PathLike,
-    law: str | AbstractLaw = "chinchilla",
+    law: str | AbstractLaw | Model = "chinchilla",
     *,
     engine: str = "numpyro",
     likelihood: str | AbstractLikelihood = "studentt",
@@ -43,7 +44,8 @@ def fit(
     runs
         A runs table, or what `read_runs` reads.
     law
-        A law or its name: see ``theory.laws.catalogue()``.
+        A law or its name (see ``theory.laws.catalogue()``), or a whole `Model` with its own
+        priors, pivot and likelihood.
     engine
         ``"numpyro"`` (NUTS) or ``"laplace"`` (mode, curvature, importance resampling).
     likelihood
@@ -92,7 +94,10 @@ def fit(
     if seed < 0:
         raise UsageError(f"seed must not be negative; got {seed}.")
     sampler = engines.get(engine)
-    model = Model.for_runs(law, table, likelihood=likelihood, prior=prior)
+    if isinstance(law, Model):
+        model = replace(law, priors=law.priors.replace(prior or {}))
+    else:
+        model = Model.for_runs(law, table, likelihood=likelihood, prior=prior)
     free = [name for name in model.free if name in model.law.chart.names]
     names = [resource.name for resource in model.law.resources]
     require_identifiable(table, names, len(free))

@@ -148,6 +148,11 @@ class Posterior:
         """Names of the likelihood's parameters."""
         return () if self.model is None else tuple(self.model.likelihood.priors())
 
+    @property
+    def noise_draws(self) -> dict[str, Float[np.ndarray, "draw 1"]]:
+        """Draws of the likelihood's parameters, chains joined, as columns."""
+        return {name: self.draws[name].to_numpy().reshape(-1, 1) for name in self.noise_names}
+
     def summary(self, *, coordinates: bool = False) -> pd.DataFrame:
         """Posterior mean, sd, quantiles, R-hat and ESS of each parameter.
 
@@ -236,8 +241,7 @@ class Posterior:
         if noise:
             if self.model is None:
                 raise UsageError("these draws came without a likelihood; pass noise=False.")
-            values = {n: self.draws[n].to_numpy().reshape(-1, 1) for n in self.noise_names}
-            scatter = self.model.likelihood.noise(log_loss, values)
+            scatter = self.model.likelihood.noise(log_loss, self.noise_draws)
             rng = np.random.default_rng(self.seed if seed is None else seed)
             log_loss = sample_noise(scatter.family, scatter.arguments, rng, log_loss.shape)
         trusted = not self.diagnosis.refusals

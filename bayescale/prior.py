@@ -4,6 +4,7 @@
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,6 +85,38 @@ class Prior:
         """Hold a coordinate at `value`."""
         return cls(FIXED, value=value)
 
+    @classmethod
+    def parse(cls, text: str) -> "Prior":
+        """Prior from text such as ``LogNormal(mu=-1.2, sigma=0.4)``, or a number that fixes it.
+
+        The text is matched against a pattern, never evaluated.
+
+        Raises
+        ------
+        UsageError
+            If the text is neither.
+
+        Examples
+        --------
+        >>> Prior.parse("Beta(alpha=5, beta=3)")
+        Prior("Beta", alpha=5, beta=3)
+        >>> Prior.parse("1.0").is_fixed
+        True
+        """
+        call = re.fullmatch(r"\s*(\w+)\s*\(([^()]*)\)\s*", text)
+        try:
+            if call is None:
+                return cls.fixed(float(text))
+            pairs = [part.split("=") for part in call[2].split(",") if part.strip()]
+            return cls(call[1], **{name.strip(): float(number) for name, number in pairs})
+        except ValueError as error:
+            if isinstance(error, UsageError):
+                raise
+            raise UsageError(
+                f"'{text}' is not a prior; write a number to fix it, or a family with its "
+                "arguments such as LogNormal(mu=-1.2, sigma=0.4)."
+            ) from error
+
     @property
     def is_fixed(self) -> bool:
         """Whether the coordinate is held at a value."""
@@ -143,6 +176,9 @@ class Priors:
     def __post_init__(self) -> None:
         logs = {name: math.log(size) for name, size in self.pivot.items()}
         object.__setattr__(self, "log_pivot", logs)
+
+    def __hash__(self) -> int:
+        return hash((tuple(self.table.items()), tuple(self.pivot.items())))
 
     def replace(self, overrides: Mapping[str, "Prior | float"]) -> "Priors":
         """Put the user's priors in place of the defaults; a number fixes the coordinate.

@@ -6,6 +6,8 @@ sampling (Vehtari et al. 2024), and resampled. The Pareto k-hat of the weights s
 answer can be trusted; above 0.7 it is refused by the gate.
 """
 
+from collections.abc import Callable
+from functools import lru_cache
 from typing import ClassVar, final
 
 import jax
@@ -13,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 from bayescale.diagnose import smooth_weights
-from bayescale.engines.density import Density, observations
+from bayescale.engines.density import Density, Observations, observations
 from bayescale.engines.engine import AbstractEngine, Draws, Progress
 from bayescale.engines.mode import NoModeFound, find_mode
 from bayescale.errors import DiagnosticsRefused
@@ -67,8 +69,7 @@ class Engine(AbstractEngine):
             progress(f"importance sampling: {PROPOSALS} proposals")
             proposal = stats.multivariate_t(mode.position, mode.covariance, df=TAIL)
             positions = proposal.rvs(PROPOSALS, random_state=rng).reshape(PROPOSALS, density.size)
-            target = jax.jit(jax.vmap(lambda u: density.log_density(u, observed)))
-            log_posterior = np.asarray(target(positions))
+            log_posterior = np.asarray(_log_densities(density)(positions, observed))
             log_ratio = log_posterior - proposal.logpdf(positions)
             weights, pareto_k = smooth_weights(np.nan_to_num(log_ratio, nan=-np.inf))
             chosen = _systematic(weights, count, rng)
@@ -82,6 +83,12 @@ class Engine(AbstractEngine):
             "proposals": PROPOSALS,
         }
         return Draws(values, {"lp": log_posterior[chosen].reshape(chains, -1)}, facts)
+
+
+@lru_cache(maxsize=8)
+def _log_densities(density: Density) -> Callable[[np.ndarray, Observations], jax.Array]:
+    """Log density at many positions, compiled once a model and table shape."""
+    return jax.jit(jax.vmap(density.log_density, in_axes=(0, None)))
 
 
 def _systematic(weights: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

@@ -7,6 +7,8 @@ The Hessian is the central difference of JAX's exact gradient. Compiling the exa
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import jax
 import numpy as np
@@ -73,14 +75,10 @@ def find_mode(
     NoModeFound
         If no start ended at a proper maximum.
     """
-
-    def negative(position: jax.Array) -> jax.Array:
-        return -density.log_density(position, observed)
-
-    value_and_gradient = jax.jit(jax.value_and_grad(negative))
+    value_and_gradient = _value_and_gradient(density)
 
     def objective(position: np.ndarray) -> tuple[float, np.ndarray]:
-        value, gradient = value_and_gradient(position)
+        value, gradient = value_and_gradient(position, observed)
         return float(value), np.asarray(gradient)
 
     ends: list[optimize.OptimizeResult] = []
@@ -105,6 +103,12 @@ def find_mode(
         agreeing=sum(end.fun < best.fun + 0.01 for end in ends),
         starts=starts,
     )
+
+
+@lru_cache(maxsize=8)
+def _value_and_gradient(density: Density) -> Callable[[np.ndarray, Observations], Any]:
+    """Negative log density and its gradient, compiled once a model and table shape."""
+    return jax.jit(jax.value_and_grad(lambda at, observed: -density.log_density(at, observed)))
 
 
 def _hessian(

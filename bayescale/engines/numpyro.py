@@ -8,17 +8,15 @@ effective sample size reaches a target, instead of for a fixed number of draws.
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from typing import ClassVar, cast, final
+from functools import lru_cache, partial
+from typing import Any, ClassVar, final
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from numpyro.infer import NUTS
-from numpyro.infer.hmc import HMCState
+from numpyro.infer.hmc import HMCState, hmc
 
 from bayescale.diagnose import worst_convergence
-from bayescale.engines.density import Density, observations
+from bayescale.engines.density import Density, Observations, observations
 from bayescale.engines.engine import AbstractEngine, Draws, Progress
 from bayescale.engines.mode import NoModeFound, find_mode
 from bayescale.model import Model
@@ -30,7 +28,12 @@ WARMUP, BLOCK, MAXIMUM = 500, 1000, 8000
 CHUNK = 100
 """Draws in one call of the compiled program."""
 
+ACCEPTANCE = 0.9
+"""Target acceptance rate."""
+
 Trace = dict[str, np.ndarray]
+Target = tuple[Any, Any, Observations]
+"""Centre and factor of the whitening, and the data: everything that a table changes."""
 
 TARGET_ESS, TARGET_RHAT = 1000.0, 1.005
 """Sampling stops when the smallest bulk and tail ESS and the largest R-hat reach these; the gate
@@ -81,24 +84,21 @@ class Engine(AbstractEngine):
         progress("looking for the posterior mode")
         try:
             mode = find_mode(density, observed, rng=rng)
-            centre, factor = jnp.asarray(mode.position), jnp.asarray(mode.factor)
+            centre, factor = mode.position, mode.factor
             facts = {"mode_agreeing": mode.agreeing, "mode_starts": mode.starts}
         except NoModeFound:
-            centre, factor = jnp.zeros(density.size), jnp.eye(density.size)
+            centre, factor = np.zeros(density.size), np.eye(density.size)
             facts = {"mode_agreeing": 0, "mode_starts": 0}
-
-        def potential(whitened: jax.Array) -> jax.Array:
-            return -density.log_density(centre + factor @ whitened, observed)
-
+        progress(f"NUTS: compiling and warming up {chains} chains")
         # Starts twice as wide as the posterior, so that R-hat means something.
         starts = 2.0 * rng.standard_normal((chains, density.size))
-        sampler = _Sampler(potential, jax.random.split(jax.random.key(seed), chains), starts)
-        progress(f"NUTS: warming up {chains} chains")
+        keys = jax.random.split(jax.random.key(seed), chains)
+        sampler = _Sampler(density, (centre, factor, observed), keys, starts)
         sampler.draw(WARMUP, keep=False)
         while True:
             sampler.draw(BLOCK if draws is None else draws)
             trace = sampler.trace()
-            positions = np.asarray(centre) + trace["z"] @ np.asarray(factor).T
+            positions = centre + trace["z"] @ factor.T
             count = positions.shape[1]
             if draws is not None or chains == 1 or count >= MAXIMUM:
                 break
@@ -106,33 +106,58 @@ class Engine(AbstractEngine):
             progress(f"NUTS: {count} draws a chain, R-hat {rhat:.3f}, smallest ESS {ess:.0f}")
             if ess >= TARGET_ESS and rhat <= TARGET_RHAT:
                 break
-        coordinates = density.constrain(positions)
         sample_stats = {arviz: trace[name] for name, arviz in STATS.items()}
         sample_stats["lp"] = -sample_stats["lp"]
-        return Draws(coordinates, sample_stats, {**facts, "warmup": WARMUP})
+        return Draws(density.constrain(positions), sample_stats, {**facts, "warmup": WARMUP})
+
+
+@lru_cache(maxsize=8)
+def _program(density: Density) -> tuple[Callable[..., HMCState], Callable[..., Any]]:
+    """Start of a chain, and `CHUNK` further draws of it; compiled once a model and table shape.
+
+    Warm-up and sampling are the same program, because NumPyro's kernel knows from its state
+    whether it still adapts.
+    """
+
+    def potential(centre: Any, factor: Any, observed: Observations) -> Callable[[Any], Any]:
+        return lambda whitened: -density.log_density(centre + factor @ whitened, observed)
+
+    initialise, sample = hmc(potential_fn_gen=potential, algo="NUTS")
+
+    def start(key: jax.Array, position: jax.Array, target: Target) -> HMCState:
+        return initialise(
+            position,
+            WARMUP,
+            dense_mass=True,
+            target_accept_prob=ACCEPTANCE,
+            model_args=target,
+            rng_key=key,
+        )
+
+    def advance(state: HMCState, target: Target) -> tuple[HMCState, dict[str, jax.Array]]:
+        def step(state: HMCState, _: None) -> tuple[HMCState, dict[str, jax.Array]]:
+            state = sample(state, target)
+            return state, {name: getattr(state, name) for name in ("z", *STATS)}
+
+        return jax.lax.scan(step, state, length=CHUNK)
+
+    return jax.jit(start), jax.jit(advance)
 
 
 class _Sampler:
     """Several NUTS chains that share one compiled program and can be continued.
 
-    Warm-up and sampling are the same program, because NumPyro's kernel knows from its state
-    whether it still adapts. Each chain runs in a thread of its own.
+    Each chain runs in a thread of its own.
     """
 
     def __init__(
-        self, potential: Callable[[jax.Array], jax.Array], keys: jax.Array, starts: np.ndarray
+        self, density: Density, target: Target, keys: jax.Array, starts: np.ndarray
     ) -> None:
-        kernel = NUTS(potential_fn=potential, dense_mass=True, target_accept_prob=0.9)
-
-        def step(state: HMCState, _: None) -> tuple[HMCState, dict[str, jax.Array]]:
-            state = cast(HMCState, kernel.sample(state, (), {}))
-            return state, {name: getattr(state, name) for name in ("z", *STATS)}
-
-        start = jax.jit(lambda key, at: kernel.init(key, WARMUP, at, (), {}))
-        self._states = [start(key, at) for key, at in zip(keys, starts, strict=True)]
+        start, advance = _program(density)
+        self._target = target
+        self._states = [start(key, at, target) for key, at in zip(keys, starts, strict=True)]
         # Compiled here, once: the threads would each compile it for themselves.
-        advance = jax.jit(lambda state: jax.lax.scan(step, state, length=CHUNK))
-        self._advance = advance.lower(self._states[0]).compile()
+        self._advance = advance.lower(self._states[0], target).compile()
         self._traces: list[list[Trace]] = [[] for _ in self._states]
 
     def draw(self, count: int, *, keep: bool = True) -> None:
@@ -148,7 +173,7 @@ class _Sampler:
         chunks = []
         with jax.enable_x64(True):  # scoped to the thread
             for _ in range(math.ceil(count / CHUNK)):
-                state, chunk = self._advance(state)
+                state, chunk = self._advance(state, self._target)
                 chunks.append({name: np.asarray(values) for name, values in chunk.items()})
         joined = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
         return state, {name: values[:count] for name, values in joined.items()}

@@ -1,0 +1,380 @@
+"""The command line: one subcommand a public function.
+
+Results go to stdout (JSON with ``--json``), progress and warnings to stderr. Exit codes: 0 done,
+1 internal error, 2 usage, 3 data, 4 limit, 5 diagnostics refused, 130 interrupted. Everything
+heavy is imported inside the commands, so that ``--help`` is instant.
+"""
+
+import functools
+import json
+import math
+import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bayescale.errors import BayescaleError, BayescaleWarning, UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bayescale.posterior import Posterior
+    from bayescale.runs import Runs
+
+SCHEMA = 1
+"""Version of the JSON layout."""
+
+app = typer.Typer(
+    name="bayescale",
+    help="From a table of training runs to a converged posterior and a compute-optimal plan.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+Force = Annotated[bool, typer.Option(help="Go on where diagnostics refuse; the output says so.")]
+Saved = Annotated[Path, typer.Argument(help="A posterior saved by `bayescale fit -o`.")]
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Register a subcommand: its errors become one sentence on stderr and an exit code."""
+
+    @functools.wraps(function)
+    def wrapped(*args: Any, **kwargs: Any) -> None:
+        from theory.errors import TheoryError
+
+        try:
+            with _warnings_to_stderr():
+                function(*args, **kwargs)
+        except BayescaleError as error:
+            _say(f"error: {error}")
+            raise typer.Exit(error.exit_code) from error
+        except TheoryError as error:
+            _say(f"error: {error}")
+            raise typer.Exit(UsageError.exit_code) from error
+        except KeyboardInterrupt as error:
+            _say("interrupted; nothing was written.")
+            raise typer.Exit(130) from error
+
+    app.command()(wrapped)
+    return wrapped
+
+
+@command
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for the plots and the posterior.")] = Path(
+        "bayescale-demo"
+    ),
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+) -> None:
+    """Fit the shipped ladder of small language models and plan beyond it."""
+    from bayescale._demo import run
+
+    run(out, seed=seed, progress=_progress, show=_show, say=_print)
+
+
+@command
+def laws(as_json: AsJson = False) -> None:
+    """List the laws of the catalogue."""
+    from theory import laws as catalogue
+
+    known = catalogue.catalogue().values()
+    if as_json:
+        entries = [
+            {
+                "name": law.name,
+                "title": law.title,
+                "formula": law.formula_text(),
+                "latex": law.latex(),
+                "resources": [r.name for r in law.resources],
+                "parameters": {p.name: p.meaning for p in law.parameters},
+                "source": law.source,
+            }
+            for law in known
+        ]
+        _json({"laws": entries})
+        return
+    _rows(
+        ["law", "what it is", "loss", "source"],
+        [[law.name, law.title, law.formula_text(), law.source] for law in known],
+    )
+
+
+@command
+def datasets(as_json: AsJson = False) -> None:
+    """List the datasets that `fit` knows by name."""
+    from bayescale.data import cards
+
+    known = cards().values()
+    if as_json:
+        fields = ("name", "title", "source", "licence", "url", "sha256", "rows")
+        _json({"datasets": [{key: getattr(card, key) for key in fields} for card in known]})
+        return
+    _rows(["dataset", "title", "licence"], [[c.name, c.title, c.licence] for c in known])
+
+
+@command
+def fit(
+    table: Annotated[
+        str, typer.Argument(help="CSV or Parquet file, `-` for stdin, or a dataset's name.")
+    ],
+    law: Annotated[str, typer.Option(help="A law: see `bayescale laws`.")] = "chinchilla",
+    engine: Annotated[str, typer.Option(help="numpyro (NUTS) or laplace.")] = "numpyro",
+    likelihood: Annotated[str, typer.Option(help="studentt (robust) or normal.")] = "studentt",
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help='Map a column: --column N="Model Size". Repeat for each.'),
+    ] = None,
+    prior: Annotated[
+        list[str] | None,
+        typer.Option(help='Set a prior: --prior "alpha=LogNormal(mu=-1.2, sigma=0.4)", or q=1.'),
+    ] = None,
+    draws: Annotated[
+        int | None, typer.Option(help="Draws a chain; default: until ESS 1000.")
+    ] = None,
+    chains: Annotated[int, typer.Option(help="Number of chains.")] = 4,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Save the posterior to this netCDF file.")
+    ] = None,
+    as_json: AsJson = False,
+    force: Force = False,
+) -> None:
+    """Fit a law to a table of runs."""
+    from bayescale._fit import fit as run_fit
+    from bayescale.prior import Prior
+
+    columns = _pairs(column, "column", 'N="Model Size"')
+    priors = {n: Prior.parse(v) for n, v in _pairs(prior, "prior", "q=1").items()}
+    runs = _table(table, columns)
+    with _progress() as progress:
+        posterior = run_fit(
+            runs,
+            law,
+            engine=engine,
+            likelihood=likelihood,
+            prior=priors,
+            draws=draws,
+            chains=chains,
+            seed=seed,
+            progress=progress,
+        )
+    if output is not None:
+        posterior.save(output)
+    _summary(posterior, as_json, force)
+
+
+@command
+def summary(posterior: Saved, as_json: AsJson = False, force: Force = False) -> None:
+    """Print the parameters and diagnostics of a saved posterior."""
+    _summary(_load(posterior), as_json, force)
+
+
+@command
+def predict(
+    posterior: Saved,
+    n: Annotated[list[float] | None, typer.Option("--N", help="Model size, parameters.")] = None,
+    d: Annotated[list[float] | None, typer.Option("--D", help="Training data, tokens.")] = None,
+    c: Annotated[list[float] | None, typer.Option("--C", help="Training compute, FLOP.")] = None,
+    noise: Annotated[bool, typer.Option(help="Include the scatter of a new run.")] = False,
+    as_json: AsJson = False,
+    force: Force = False,
+) -> None:
+    """Predict the loss at given sizes; repeat --N and --D for several points."""
+    given = {name: values for name, values in (("N", n), ("D", d), ("C", c)) if values}
+    prediction = _load(posterior).predict(noise=noise, force=force, **given)
+    if as_json:
+        _json(prediction.to_dict())
+        return
+    _untrusted(prediction.trusted)
+    _show(prediction.summary(), index=False)
+
+
+@command
+def plan(
+    posterior: Saved,
+    compute: Annotated[list[float], typer.Option(help="Budget in FLOP; repeat for several.")],
+    cost: Annotated[str, typer.Option(help="Cost model.")] = "6ND",
+    as_json: AsJson = False,
+    force: Force = False,
+) -> None:
+    """Divide a compute budget between model size and data."""
+    from bayescale._plan import plan as run_plan
+
+    result = run_plan(_load(posterior), compute, cost=cost, force=force)
+    for reason in result.diagnosis.warnings:
+        _say(f"warning: {reason}")
+    if as_json:
+        _json(result.to_dict())
+        return
+    _untrusted(result.trusted)
+    _show(result.summary())
+
+
+def main() -> None:
+    """Entry point of the ``bayescale`` command."""
+    # The library leaves JAX alone; a command line may keep compiled programs between processes.
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_cache_folder() / "jax"))
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+    app()
+
+
+def _cache_folder() -> Path:
+    from platformdirs import user_cache_path
+
+    return user_cache_path("bayescale")
+
+
+def _load(path: Path) -> "Posterior":
+    from bayescale.posterior import Posterior
+
+    return Posterior.load(path)
+
+
+def _table(table: str, columns: dict[str, str]) -> "Runs":
+    from bayescale.data import cards, load
+    from bayescale.runs import read_runs
+
+    if not Path(table).exists() and table in cards():
+        runs = load(table, columns=columns or None)
+    else:
+        runs = read_runs(table, columns=columns or None)
+    for note in runs.notes:
+        _say(f"note: {note}")
+    return runs
+
+
+def _pairs(given: list[str] | None, option: str, example: str) -> dict[str, str]:
+    pairs = {}
+    for item in given or []:
+        name, equals, value = item.partition("=")
+        if not (name.strip() and equals and value.strip()):
+            raise UsageError(
+                f"--{option} takes NAME=VALUE, such as --{option} {example}; got '{item}'."
+            )
+        pairs[name.strip()] = value.strip()
+    return pairs
+
+
+def _summary(posterior: "Posterior", as_json: bool, force: bool) -> None:
+    diagnosis = posterior.diagnose()
+    trusted = not diagnosis.refusals
+    if as_json:
+        _json({**posterior.to_dict(), "trusted": trusted})
+    else:
+        _untrusted(trusted)
+        _print(f"{posterior.law.name}: {posterior.law.formula_text()}")
+        record = posterior.record
+        _print(
+            f"{record['n_runs']} runs of {record['table']}, engine {record['engine']}, "
+            f"seed {record['seed']}"
+        )
+        _show(posterior.summary())
+        _print(f"diagnostics: {diagnosis}")
+    if not force:
+        diagnosis.require()
+
+
+def _json(payload: dict[str, Any]) -> None:
+    typer.echo(
+        json.dumps({"schema_version": SCHEMA, **_finite(payload)}, indent=2, allow_nan=False)
+    )
+
+
+def _finite(value: Any) -> Any:
+    """Plain JSON: what is not a finite number (the R-hat of independent draws) becomes null."""
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _print(text: str) -> None:
+    typer.echo(text)
+
+
+def _untrusted(trusted: bool) -> None:
+    if not trusted:
+        _print("NOT TRUSTED: diagnostics refused this posterior, and --force went on.")
+
+
+def _show(table: "pd.DataFrame", *, index: bool = True) -> None:
+    """Print a data frame with four significant digits."""
+    frame = table.reset_index() if index else table
+    rows = [[_cell(value) for value in row] for row in frame.itertuples(index=False, name=None)]
+    _rows([str(name) for name in frame.columns], rows)
+
+
+def _cell(value: Any) -> str:
+    if not isinstance(value, float | int) or isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float) and math.isnan(value):
+        return "-"
+    return f"{value:.4g}"
+
+
+def _rows(header: list[str], rows: list[list[str]]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for position, name in enumerate(header):
+        numeric = all(_is_number(row[position]) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    wide = None if sys.stdout.isatty() else 160
+    Console(width=wide).print(table)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return cell == "-"
+    return True
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """A line on stderr that says what is being done; nothing when stderr is no terminal."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda stage: None
+        return
+    with console.status("starting") as status:
+        yield lambda stage: status.update(stage)
+
+
+@contextmanager
+def _warnings_to_stderr() -> Iterator[None]:
+    shown = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *rest: Any) -> None:
+        if issubclass(category, BayescaleWarning):
+            _say(f"warning: {message}")
+        else:
+            shown(message, category, *rest)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", BayescaleWarning)
+        warnings.showwarning = show
+        yield
