@@ -19,7 +19,6 @@ from bayescale.posterior import Posterior, record_of
 from bayescale.prior import Prior
 from bayescale.runs import Runs, read_runs, require_identifiable
 from theory.law import AbstractLaw
-from theory.symbols import Domain
 
 
 def fit(
@@ -120,12 +119,8 @@ def fit(
 def to_tree(model: Model, runs: Runs, result: Draws) -> xr.DataTree:
     """Draws as an ArviZ `DataTree`: posterior, sample_stats, observed_data."""
     dims = ("chain", "draw")
-    logs = model.parameters(result.coordinates, np)
-    posterior = dict(result.coordinates)
-    for parameter in model.law.parameters:
-        positive = parameter.domain is Domain.POSITIVE
-        values = logs[parameter.name]
-        posterior[parameter.name] = np.exp(values) if positive else values
+    natural = model.law.values(model.parameters(result.coordinates, np))
+    posterior = {**result.coordinates, **natural}
     chains, draws = next(iter(result.coordinates.values())).shape
     coords = {"chain": np.arange(chains), "draw": np.arange(draws)}
     identity = runs.table["run"].astype(str).to_numpy()

@@ -104,26 +104,29 @@ def diagnose_chains(tree: "xr.DataTree", names: Sequence[str]) -> Diagnosis:
     """
     from arviz_stats import diagnose
 
-    if tree["posterior"].sizes["chain"] < 2:
+    sizes = tree["posterior"].sizes
+    if sizes["chain"] < 2:
         return Diagnosis(("one chain cannot show that it converged; draw at least two.",))
     _, found = diagnose(
         tree,
         var_names=list(names),
         rhat_max=MAX_RHAT,
-        ess_threshold=MIN_ESS,
+        # The threshold on ESS itself is only printed; the one on its ratio is reported, for both
+        # bulk and tail.
+        ess_min_ratio=MIN_ESS / (sizes["chain"] * sizes["draw"]),
         bfmi_threshold=MIN_BFMI,
         show_diagnostics=False,
         return_diagnostics=True,
     )
     refusals, warnings = [], []
     if bad := found["rhat"]["bad_params"]:
-        worst = max(found["rhat"]["rhat_values"].values())
+        worst = float(max(found["rhat"]["rhat_values"].values()))
         refusals.append(
             f"the chains disagree on {_list(bad)} (R-hat up to {worst:.3f}, at most "
             f"{MAX_RHAT} is allowed); check the table for few or collinear runs, or set a prior."
         )
     if bad := found["ess"]["bad_params"]:
-        worst = min(found["ess"]["ess_values"].values())
+        worst = float(min(found["ess"]["ess_values"].values()))
         refusals.append(
             f"too few effective draws of {_list(bad)} (smallest ESS {worst:.0f}, at least "
             f"{MIN_ESS:.0f} is needed); raise draws=."

@@ -153,7 +153,7 @@ class Model:
         noise = self.likelihood.noise(self.law.log_loss(parameters, logs, np), drawn)
         loss = np.exp(sample_noise(noise.family, noise.arguments, rng, (len(table),)))
         runs = read_runs(table[names].assign(loss=loss), name=f"simulated from {self.law.name}")
-        natural = {p.name: float(np.exp(parameters[p.name])) for p in self.law.parameters}
+        natural = {name: float(value) for name, value in self.law.values(parameters).items()}
         return Simulation(runs, drawn, natural, seed)
 
     def to_dict(self) -> dict[str, Any]:

@@ -180,7 +180,8 @@ class Posterior:
         """Summary table, as `summary`, of any quantities of shape (chain, draw)."""
         rows = {}
         for name, values in quantities.items():
-            row = {"mean": values.mean(), "sd": values.std(ddof=1)}
+            sd = values.std(ddof=1) if values.size > 1 else np.nan
+            row = {"mean": values.mean(), "sd": sd}
             row |= {key: np.quantile(values, level) for key, level in QUANTILES.items()}
             rows[name] = row | self._convergence(values)
         return pd.DataFrame.from_dict(rows, orient="index").rename_axis("parameter")
@@ -263,7 +264,7 @@ class Posterior:
         for name, array in zip(names, arrays, strict=True):
             if array.ndim != 1 or not np.all(np.isfinite(array) & (array > 0)):
                 raise UsageError(
-                    f"{name} must be positive, finite and of shape (point,); got {array}."
+                    f"{name} must be positive and finite, one or (point,); got {array}."
                 )
         return pd.DataFrame(dict(zip(names, arrays, strict=True)))
 

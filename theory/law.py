@@ -114,7 +114,7 @@ class AbstractLaw(ABC):
         """
         logs = self.logs(values)
         resources = {r.name: logs.pop(r.name) for r in self.resources}
-        return np.exp(self.log_loss(logs, resources, np))
+        return np.asarray(np.exp(self.log_loss(logs, resources, np)))
 
     def logs(self, values: Mapping[str, Any], *, parameters_only: bool = False) -> dict[str, Any]:
         """Values by name -> what `log_loss` takes: logarithms where positive."""
@@ -137,6 +137,15 @@ class AbstractLaw(ABC):
             out[name] = np.log(array) if is_positive else array
         return out
 
+    def values(self, parameters: Mapping[str, Any]) -> dict[str, np.ndarray]:
+        """Parameters as `log_loss` takes them -> values in the user's units, by name."""
+        return {
+            p.name: np.exp(parameters[p.name])
+            if p.domain is Domain.POSITIVE
+            else np.asarray(parameters[p.name])
+            for p in self.parameters
+        }
+
     def parameter(self, name: str) -> Parameter:
         """Look a parameter up by name.
 
@@ -155,7 +164,7 @@ class AbstractLaw(ABC):
 @final
 @dataclass(frozen=True, kw_only=True)
 class Law(AbstractLaw):
-    """A law given by a closed formula.
+    r"""A law given by a closed formula.
 
     Parameters
     ----------
@@ -171,7 +180,7 @@ class Law(AbstractLaw):
     --------
     >>> from theory import laws
     >>> laws.chinchilla.latex()
-    'L = E + A N^{- \\\\alpha} + B D^{- \\\\beta}'
+    'L = E + A N^{- \\alpha} + B D^{- \\beta}'
     """
 
     formula: sympy.Expr = field(hash=False)

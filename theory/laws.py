@@ -4,10 +4,8 @@ To add a law, write one assignment below: it is then listed, charted, given prio
 planned with, and run through the contract tests.
 """
 
-import difflib
-
 from theory import symbols as s
-from theory.errors import UnknownLaw
+from theory.errors import UnknownLaw, did_you_mean
 from theory.law import AbstractLaw, Law
 from theory.symbols import C, D, N, Parameter, Resource
 
@@ -121,9 +119,7 @@ def get(name: str) -> AbstractLaw:
     known = catalogue()
     if name in known:
         return known[name]
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f" Did you mean '{near[0]}'?" if near else ""
-    raise UnknownLaw(f"no law called '{name}'.{hint} Known laws: {', '.join(known)}.")
+    raise UnknownLaw(f"no law called '{name}'.{did_you_mean(name, known)}")
 
 
 __all__ = ["Parameter", "catalogue", "get", *catalogue()]

@@ -1,0 +1,26 @@
+"""Drawings of a posterior: the fit, its exponents, the compute-optimal frontier.
+
+Each function returns a Matplotlib figure that no global state knows of; `save` writes it. Its
+layout follows its size: ``figure.set_size_inches(3.4, 3.6)`` fits a column.
+Matplotlib is imported when the first of them is used.
+"""
+
+from typing import TYPE_CHECKING
+
+import lazy_loader
+
+if TYPE_CHECKING:
+    from bayescale.plots._exponents import exponents as exponents
+    from bayescale.plots._fit import fit as fit
+    from bayescale.plots._frontier import frontier as frontier
+    from bayescale.plots._save import save as save
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__,
+    submod_attrs={
+        "_exponents": ["exponents"],
+        "_fit": ["fit"],
+        "_frontier": ["frontier"],
+        "_save": ["save"],
+    },
+)

@@ -1,0 +1,65 @@
+"""Write a figure to a file."""
+
+import os
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from bayescale.errors import UsageError
+from bayescale.plots._style import STYLE
+
+DPI = 200
+"""Dots per inch of a PNG."""
+
+METADATA: dict[str, dict[str, Any]] = {
+    ".png": {},
+    ".pdf": {"CreationDate": None},
+    ".svg": {"Date": None},
+}
+"""Suffix -> metadata: without a date, the same figure gives the same file."""
+
+
+def save(figure: Figure, path: str | os.PathLike) -> Path:
+    """Write a figure as PNG, PDF or SVG, by the suffix; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    figure
+        Any Matplotlib figure.
+    path
+        Where to; an existing file is replaced.
+
+    Returns
+    -------
+    pathlib.Path
+        The path.
+
+    Raises
+    ------
+    UsageError
+        If the suffix is none of ``.png``, ``.pdf``, ``.svg``, or the file cannot be written.
+    """
+    target = Path(path)
+    suffix = target.suffix.lower()
+    if suffix not in METADATA:
+        raise UsageError(
+            f"the figure cannot be written to '{target}': its suffix is '{target.suffix}' and must "
+            f"be one of {', '.join(METADATA)}."
+        )
+    image = BytesIO()
+    with rc_context(STYLE):
+        figure.savefig(image, format=suffix[1:], dpi=DPI, metadata=METADATA[suffix])
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        temporary.write_bytes(image.getvalue())
+        temporary.replace(target)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UsageError(
+            f"the figure cannot be written to '{target}' ({error.strerror or error}); name another "
+            "path."
+        ) from error
+    return target

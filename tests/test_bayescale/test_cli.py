@@ -1,0 +1,252 @@
+"""The command line: JSON, exit codes, one sentence for every fault."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner, Result
+
+import bayescale as bs
+from bayescale.cli import app
+from theory import laws
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory, ladder: bs.Posterior) -> Path:
+    """Sixty simulated runs under somebody's own column names."""
+    assert ladder.runs is not None
+    frame = ladder.runs.reset_index(drop=True)
+    frame["Training FLOP"] = 6 * frame["N"] * frame["D"]
+    path = tmp_path_factory.mktemp("cli") / "runs.csv"
+    frame.rename(columns={"N": "Model Size"})[["Model Size", "Training FLOP", "loss"]].to_csv(
+        path, index=False
+    )
+    return path
+
+
+COLUMNS = ("--column", "N=Model Size", "--column", "C=Training FLOP")
+
+
+@pytest.fixture(scope="module")
+def saved(table: Path) -> Path:
+    path = table.parent / "fit.nc"
+    result = run("fit", table, *COLUMNS, "--engine", "laplace", "-o", path)
+    assert result.exit_code == 0, result.output
+    return path
+
+
+@pytest.fixture(scope="module")
+def untrusted(refused: bs.Posterior, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return refused.save(tmp_path_factory.mktemp("cli") / "refused.nc")
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def test_fit_prints_the_json_of_the_contract(table: Path) -> None:
+    result = run("fit", table, *COLUMNS, "--engine", "laplace", "--seed", "3", "--json")
+    assert result.exit_code == 0
+    answer = json.loads(result.stdout)
+    assert answer["schema_version"] == 1
+    assert (answer["law"], answer["engine"], answer["seed"]) == ("chinchilla", "laplace", 3)
+    assert answer["n_runs"] == 60
+    assert set(answer["params"]) == {"E", "A", "B", "alpha", "beta", "sigma", "nu"}
+    assert {"mean", "sd", "q05", "q50", "q95", "r_hat", "ess_bulk"} <= set(answer["params"]["E"])
+    assert answer["diagnostics"] == {"status": "ok", "reasons": []}
+    assert "D computed as C / (6 N)" in result.stderr
+
+
+def test_fit_prints_what_python_computes(saved: Path) -> None:
+    answer = json.loads(run("summary", saved, "--json").stdout)
+    summary = bs.Posterior.load(saved).summary()
+    assert answer["params"]["alpha"]["mean"] == summary.loc["alpha", "mean"]
+    assert answer["params"]["alpha"]["r_hat"] is None  # independent draws have none
+
+
+def test_predict_prints_points(saved: Path) -> None:
+    result = run("predict", saved, "--N", "7e9", "--D", "1e11", "--D", "2e11", "--json")
+    points = json.loads(result.stdout)["points"]
+    ours = bs.Posterior.load(saved).predict(N=7e9, D=[1e11, 2e11]).summary()
+    assert [point["D"] for point in points] == [1e11, 2e11]
+    assert [point["q50"] for point in points] == list(ours["q50"])
+    assert set(points[0]) == {"N", "D", "mean", "sd", "q05", "q50", "q95"}
+
+
+def test_plan_prints_plans(saved: Path) -> None:
+    result = run("plan", saved, "--compute", "1e21", "--compute", "1e23", "--json")
+    answer = json.loads(result.stdout)
+    assert [plan["compute"] for plan in answer["plans"]] == [1e21, 1e23]
+    assert set(answer["plans"][0]) == {"compute", "N", "D", "loss", "recommended"}
+    assert set(answer["plans"][0]["N"]) == {"q10", "q50", "q90"}
+    assert answer["trusted"] is True
+    assert "times the largest run" in result.stderr
+
+
+@pytest.mark.parametrize("name", ["fit", "summary", "predict", "plan"])
+def test_people_get_tables(name: str, table: Path, saved: Path) -> None:
+    arguments = {
+        "fit": (table, *COLUMNS, "--engine", "laplace"),
+        "summary": (saved,),
+        "predict": (saved, "--N", "1e9", "--D", "1e10"),
+        "plan": (saved, "--compute", "1e20"),
+    }[name]
+    result = run(name, *arguments)
+    assert result.exit_code == 0, result.output
+    assert "q50" in result.stdout
+
+
+def test_laws_and_datasets_list_the_registries() -> None:
+    assert [law["name"] for law in json.loads(run("laws", "--json").stdout)["laws"]] == list(
+        laws.catalogue()
+    )
+    names = [entry["name"] for entry in json.loads(run("datasets", "--json").stdout)["datasets"]]
+    assert {"epoch_chinchilla", "misfitting"} <= set(names)
+    for command in ("laws", "datasets"):
+        assert run(command).exit_code == 0
+
+
+def test_priors_are_set_by_data_not_code(table: Path) -> None:
+    options = ("--law", "share", "--prior", "q=1", "--prior", "alpha=LogNormal(mu=-1, sigma=0.1)")
+    result = run("fit", table, *COLUMNS, "--engine", "laplace", *options, "--json")
+    assert json.loads(result.stdout)["params"]["q"]["sd"] == 0
+    result = run("fit", table, *COLUMNS, "--prior", "alpha=__import__('os').getcwd()")
+    assert result.exit_code == 2
+    assert "is not a prior" in result.stderr
+
+
+def test_a_table_can_come_through_a_pipe(table: Path) -> None:
+    result = CliRunner().invoke(
+        app, ["fit", "-", *COLUMNS, "--engine", "laplace", "--json"], input=table.read_text()
+    )
+    assert json.loads(result.stdout)["n_runs"] == 60
+
+
+@pytest.mark.parametrize("command", ["plan", "predict", "summary"])
+def test_a_refused_posterior_exits_5_unless_forced(command: str, untrusted: Path) -> None:
+    options = {
+        "plan": ("--compute", "1e22"),
+        "predict": ("--N", "1e9", "--D", "1e10"),
+        "summary": (),
+    }[command]
+    result = run(command, untrusted, *options)
+    assert result.exit_code == 5
+    assert "not to be trusted" in result.stderr
+    forced = run(command, untrusted, *options, "--force")
+    assert forced.exit_code == 0
+    assert "NOT TRUSTED" in forced.stdout
+    assert (
+        json.loads(run(command, untrusted, *options, "--force", "--json").stdout)["trusted"]
+        is False
+    )
+
+
+FAULTS = {
+    "ragged": ("N,D,loss\n1e8,1e10,3.0\n1e8,1e10,3.0,4.0\n", "row 2"),
+    "text": ("N,D,loss\n1e8,1e10,3.0\n1e8,ten,3.1\n", "D"),
+    "negative loss": ("N,D,loss\n1e8,1e10,-3.0\n2e8,1e10,3.1\n", "loss"),
+    "zero size": ("N,D,loss\n1e8,1e10,3.0\n0,1e10,3.1\n", "N"),
+    "no loss": ("N,D,los\n1e8,1e10,3.0\n", "loss"),
+    "header only": ("N,D,loss\n", "0 rows|no rows"),
+    "semicolons": ("N;D;loss\n1e8;1e10;3,1\n", ";"),
+    "empty": ("", "empty|no header|0"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_bad_table_exits_3_with_one_sentence(fault: str, tmp_path: Path) -> None:
+    text, names = FAULTS[fault]
+    path = tmp_path / "bad.csv"
+    path.write_text(text)
+    result = run("fit", path)
+    assert result.exit_code == 3, result.output
+    assert "Traceback" not in result.output
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert any(name in errors[0] for name in names.split("|"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "sentence"),
+    [
+        (("fit", "no_such_file.csv"), 3, "there is no file"),
+        (("fit", "runs.pkl"), 4, "pkl"),
+        (("summary", "no_such_file.nc"), 3, "there is no file"),
+        (("fit", "TABLE", "--law", "chinchila"), 2, "Did you mean 'chinchilla'"),
+        (("fit", "TABLE", "--column", "N"), 2, "--column takes NAME=VALUE"),
+        (("fit", "TABLE", "--prior", "alpha=Lognormal(mu=0, sigma=1)"), 2, "'LogNormal'"),
+        (("plan", "SAVED", "--compute", "-1"), 2, "compute must be finite and above"),
+        (("plan", "SAVED", "--compute", "1e22", "--cost", "7ND"), 2, "Did you mean '6ND'"),
+        (("predict", "SAVED", "--N", "1e9"), 2, "predicts from N, D; got N"),
+    ],
+)
+def test_every_fault_has_its_exit_code(
+    arguments: tuple[str, ...],
+    code: int,
+    sentence: str,
+    table: Path,
+    saved: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs.pkl").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    names = {"TABLE": str(table), "SAVED": str(saved)}
+    given = [names.get(argument, argument) for argument in arguments]
+    extra = list(COLUMNS) if "TABLE" in arguments and "--column" not in arguments else []
+    result = run(*given, *extra)
+    assert result.exit_code == code, result.output
+    assert sentence in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_an_interrupted_fit_exits_130_and_writes_nothing(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("bayescale._fit.to_tree", interrupt)
+    path = tmp_path / "fit.nc"
+    result = run("fit", table, *COLUMNS, "--engine", "laplace", "-o", path)
+    assert result.exit_code == 130
+    assert not path.exists()
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """Speed is the benchmark's; what costs the time is that nothing heavy may be imported."""
+    program = (
+        "import sys; from bayescale.cli import app\n"
+        "try: app(['--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'jax', 'sympy', 'numpy', 'pandas', 'numpyro', 'arviz_stats', 'matplotlib'}\n"
+        "print('heavy:', sorted(heavy & set(sys.modules)))\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert "heavy: []" in result.stdout
+
+
+def test_the_installed_command_fits_a_table(table: Path, tmp_path: Path) -> None:
+    """The console script itself, in a process of its own, with its own cache folder."""
+    script = Path(sys.executable).parent / "bayescale"
+    environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
+    start = time.perf_counter()
+    result = subprocess.run(
+        [script, "fit", table, *COLUMNS, "--engine", "laplace", "--json"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+    )
+    assert time.perf_counter() - start < 600
+    assert np.isfinite(json.loads(result.stdout)["params"]["alpha"]["mean"])
+    assert any((tmp_path / "cache").iterdir())
+    assert isinstance(pd.read_csv(table), pd.DataFrame)

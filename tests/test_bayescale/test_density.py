@@ -1,0 +1,210 @@
+"""The log posterior density against an independent sum of SciPy's log densities."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import special, stats
+
+from bayescale.engines.density import Density, observations
+from bayescale.likelihood import LIKELIHOODS
+from bayescale.model import Model
+from bayescale.prior import Prior
+from bayescale.runs import read_runs
+from theory import laws
+from theory.law import Law
+
+ROUNDING = 1e-10
+"""Of a log density of order 1e3 to 1e5 summed over a dozen runs; relative."""
+
+DIFFERENCE = 1e-5
+"""Central differences with step 1e-5 of a function of order 1e5: relative to the gradient."""
+
+PIVOT = {"N": 1e8, "D": 5e9, "C": 3e18}
+
+
+def runs(seed=0, rows=12):
+    rng = np.random.default_rng(seed)
+    n, d = 10 ** rng.uniform(6.5, 9.5, rows), 10 ** rng.uniform(8.5, 11, rows)
+    loss = (1.7 + 400 * n**-0.34 + 410 * d**-0.28) * np.exp(0.01 * rng.normal(size=rows))
+    return read_runs(pd.DataFrame({"N": n, "D": d, "C": 6 * n * d, "loss": loss}))
+
+
+RUNS = runs()
+
+
+def by_hand(name, c):
+    """Loss of each run from pivot coordinates, in plain numpy from the natural formula."""
+    level, floor = c["L_pivot"], c["L_pivot"] * c.get("floor_fraction", 0.0)
+    sizes = {key: RUNS.column(key) for key in "NDC"}
+    if name.startswith("power"):
+        r = {"power": "N", "power_D": "D", "power_C": "C"}[name]
+        a = (level - floor) * PIVOT[r] ** c["alpha"]
+        return floor + a * sizes[r] ** -c["alpha"]
+    if name == "kaplan":
+        alpha_n, alpha_d = c["alpha_N"], c["alpha_D"]
+        inner = level ** (1 / alpha_d)
+        n_c = PIVOT["N"] * (inner * c["share_N"]) ** (alpha_d / alpha_n)
+        d_c = PIVOT["D"] * inner * (1 - c["share_N"])
+        return ((n_c / sizes["N"]) ** (alpha_n / alpha_d) + d_c / sizes["D"]) ** alpha_d
+    q = c.get("q", 1.0)
+    a = (level - floor) * c["share_N"] ** (1 / q) * PIVOT["N"] ** c["alpha"]
+    b = (level - floor) * (1 - c["share_N"]) ** (1 / q) * PIVOT["D"] ** c["beta"]
+    terms = (a * sizes["N"] ** -c["alpha"]) ** q + (b * sizes["D"] ** -c["beta"]) ** q
+    return floor + terms ** (1 / q)
+
+
+WRITTEN = {"power", "power_D", "power_C", "chinchilla", "kaplan", "share"}
+
+
+def through_the_chart(law, c):
+    """For laws not written above: SymPy's own numpy code, at parameters from the chart."""
+    import sympy
+
+    pivot = {r.name: np.log(PIVOT[r.name]) for r in law.resources}
+    logs = law.chart.to_parameters(c, pivot, np)
+    values = [RUNS.column(r.name) for r in law.resources]
+    values += [np.exp(logs[p.name]) for p in law.parameters]
+    symbols = [q.symbol for q in (*law.resources, *law.parameters)]
+    return sympy.lambdify(symbols, law.formula, "numpy")(*values)
+
+
+UNIT = {"floor_fraction", "share_N"}
+
+
+def log_posterior_by_hand(model, position):
+    """Priors, Jacobians and noise, all by SciPy."""
+    total, c = 0.0, dict(model.fixed)
+    for u, name in zip(position, model.free, strict=True):
+        c[name] = special.expit(u) if name in UNIT else np.exp(u)
+        log_jacobian = np.log(c[name] * (1 - c[name])) if name in UNIT else u
+        prior = model.priors.table[name]
+        frozen = {
+            "Beta": lambda alpha, beta: stats.beta(alpha, beta),
+            "LogNormal": lambda mu, sigma: stats.lognorm(sigma, scale=np.exp(mu)),
+            "Gamma": lambda alpha, beta: stats.gamma(alpha, scale=1 / beta),
+        }[prior.family](**prior.arguments)
+        total += frozen.logpdf(c[name]) + log_jacobian
+    law = model.law
+    loss = by_hand(law.name, c) if law.name in WRITTEN else through_the_chart(law, c)
+    scale = c["sigma"]
+    noise = (
+        stats.norm(np.log(loss), scale)
+        if model.likelihood.name == "normal"
+        else stats.t(c["nu"], np.log(loss), scale)
+    )
+    return total + noise.logpdf(np.log(RUNS.loss)).sum()
+
+
+def model_of(name, likelihood="studentt", **prior):
+    law = laws.get(name)
+    pivot = {r.name: PIVOT[r.name] for r in law.resources}
+    return Model.at(law, pivot=pivot, likelihood=likelihood, prior=prior)
+
+
+def draw_position(density, rng):
+    table = density.model.priors.table
+    drawn = {name: table[name].sample(rng) for name in density.model.free}
+    return density.unconstrain(drawn)
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+@pytest.mark.parametrize("name", laws.catalogue())
+def test_the_log_density_is_the_sum_of_scipys_log_densities(name, likelihood):
+    density = Density(model_of(name, likelihood))
+    observed = observations(density.model, RUNS)
+    rng = np.random.default_rng(1)
+    for _ in range(4):
+        position = draw_position(density, rng)
+        got = float(density.log_density(jnp.asarray(position), observed))
+        want = log_posterior_by_hand(density.model, position)
+        assert got == pytest.approx(want, rel=ROUNDING)
+
+
+@pytest.mark.parametrize("name", ["chinchilla", "share"])
+def test_fixed_coordinates_are_held_and_add_no_prior(name):
+    model = model_of(name, alpha=0.31, floor_fraction=0.6, nu=4.0)
+    density = Density(model)
+    assert density.size == len(model.free)
+    assert not {"alpha", "floor_fraction", "nu"} & set(model.free)
+    position = draw_position(density, np.random.default_rng(2))
+    got = float(density.log_density(jnp.asarray(position), observations(model, RUNS)))
+    assert got == pytest.approx(log_posterior_by_hand(model, position), rel=ROUNDING)
+    held = density.constrain(position)
+    assert (held["alpha"], held["floor_fraction"], held["nu"]) == (0.31, 0.6, 4.0)
+
+
+@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+def test_the_gradient_agrees_with_central_differences_of_scipys_sum(likelihood):
+    density = Density(model_of("share", likelihood))
+    observed = observations(density.model, RUNS)
+    position = draw_position(density, np.random.default_rng(3))
+    gradient = jax.grad(density.log_density)(jnp.asarray(position), observed)
+    for i in range(density.size):
+        step = 1e-5 * np.eye(density.size)[i]
+        ends = [log_posterior_by_hand(density.model, position + h) for h in (step, -step)]
+        slope = (ends[0] - ends[1]) / 2e-5
+        assert gradient[i] == pytest.approx(slope, rel=DIFFERENCE, abs=DIFFERENCE)
+
+
+def test_any_family_may_be_the_prior_of_a_coordinate():
+    prior = Prior("Uniform", lower=0.2, upper=0.5)
+    model = model_of("chinchilla", "normal", alpha=prior)
+    density = Density(model)
+    observed = observations(model, RUNS)
+    position = draw_position(density, np.random.default_rng(4))
+    i = model.free.index("alpha")
+    alpha = 0.2 + 0.3 * special.expit(position[i])
+    assert density.constrain(position)["alpha"] == pytest.approx(alpha, rel=1e-13)
+    # Against the model with alpha fixed there: the difference is the prior and the Jacobian.
+    fixed = Density(model_of("chinchilla", "normal", alpha=float(alpha)))
+    without = fixed.log_density(jnp.asarray(np.delete(position, i)), observed)
+    slope = 0.3 * special.expit(position[i]) * special.expit(-position[i])
+    want = float(without) + np.log(1 / 0.3) + np.log(slope)
+    assert float(density.log_density(jnp.asarray(position), observed)) == pytest.approx(
+        want, rel=ROUNDING
+    )
+
+
+def test_positions_and_coordinates_are_each_others_inverse():
+    density = Density(model_of("share", q=1.2))
+    rng = np.random.default_rng(5)
+    table = density.model.priors.table
+    drawn = {name: table[name].sample(rng, (3, 5)) for name in density.model.free}
+    positions = density.unconstrain(drawn)
+    assert positions.shape == (3, 5, density.size)
+    again = density.constrain(positions)
+    assert tuple(again) == tuple(table)
+    for name, values in drawn.items():
+        np.testing.assert_allclose(again[name], values, rtol=1e-12)  # logit and back
+    assert again["q"].shape == (3, 5)
+    assert np.all(again["q"] == 1.2)
+
+
+def test_the_likelihood_is_that_of_each_run():
+    model = model_of("chinchilla", "normal")
+    coordinates = {
+        "L_pivot": 3.0,
+        "floor_fraction": 0.6,
+        "share_N": 0.5,
+        "alpha": 0.3,
+        "beta": 0.3,
+        "sigma": 0.02,
+    }
+    got = Density(model).log_likelihood(coordinates, observations(model, RUNS))
+    mean = np.log(by_hand("chinchilla", coordinates))
+    want = stats.norm(mean, 0.02).logpdf(np.log(RUNS.loss))
+    np.testing.assert_allclose(got, want, rtol=ROUNDING)
+
+
+def test_observations_are_logs_of_the_columns_of_the_law():
+    log_resources, log_loss = observations(model_of("power_C"), RUNS)
+    assert list(log_resources) == ["C"]
+    np.testing.assert_array_equal(log_resources["C"], np.log(RUNS.column("C")))
+    np.testing.assert_array_equal(log_loss, np.log(RUNS.loss))
+
+
+def test_every_law_of_the_catalogue_is_compared_with_a_formula():
+    for law in laws.catalogue().values():
+        assert law.name in WRITTEN or isinstance(law, Law)

@@ -1,0 +1,160 @@
+"""`fit`: options, seeds, priors, refusals."""
+
+import numpy as np
+import pytest
+
+import bayescale as bs
+from bayescale.errors import DiagnosticsWarning, RunsError
+from bayescale.runs import Runs
+from theory import laws
+
+PIVOT = {"N": 1e8, "D": 1e10, "C": 1e19}
+
+
+def _simulated(law: str, count: int = 50, seed: int = 0) -> tuple[Runs, bs.Model]:
+    names = [resource.name for resource in laws.get(law).resources]
+    model = bs.Model.at(law, pivot={name: PIVOT[name] for name in names})
+    rng = np.random.default_rng(seed)
+    design = {n: PIVOT[n] * np.exp(rng.uniform(-3, 3, count)) for n in names}
+    runs = model.simulate(design, seed=seed, coordinates={"sigma": 0.003, "nu": 5.0}).runs
+    return runs, model
+
+
+@pytest.mark.parametrize("law", list(laws.catalogue()))
+def test_every_law_of_the_catalogue_fits(law: str) -> None:
+    runs, _ = _simulated(law)
+    post = bs.fit(runs, law=law, engine="laplace", seed=0)
+    assert post.diagnose().status != "refuse", post.diagnose()
+    residual = np.log(runs.loss) - np.log(
+        np.median(
+            post.predict(**{r.name: runs.column(r.name) for r in post.law.resources}).draws, axis=0
+        )
+    )
+    # The noise has scale 0.003; a law that does not fit would leave residuals of its own size.
+    assert np.median(np.abs(residual)) < 0.006
+
+
+@pytest.mark.parametrize("likelihood", ["studentt", "normal"])
+def test_both_likelihoods_fit_with_nuts(likelihood: str) -> None:
+    runs, _ = _simulated("power_D")
+    post = bs.fit(runs, law="power_D", likelihood=likelihood, seed=1)
+    assert post.diagnose().status == "ok"
+    assert set(post.noise_names) <= set(post.summary().index)
+
+
+def test_the_same_seed_gives_the_same_draws_and_another_does_not() -> None:
+    runs, model = _simulated("power_D")
+    first, again, other = (
+        bs.fit(runs, model, seed=seed, draws=1000).draws["alpha"].to_numpy() for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_a_fixed_coordinate_stays_where_it_is() -> None:
+    runs, _ = _simulated("share")
+    post = bs.fit(runs, law="share", engine="laplace", prior={"q": 1.0}, seed=0)
+    assert np.all(post.draws["q"].to_numpy() == 1.0)
+    additive = bs.fit(runs, law="chinchilla", engine="laplace", seed=0)
+    # With q = 1 the share law is the additive law, with the same priors on what is left.
+    ours, theirs = post.summary().loc["alpha"], additive.summary().loc["alpha"]
+    assert abs(ours["mean"] - theirs["mean"]) < 0.1 * theirs["sd"]
+
+
+def test_a_tight_prior_wins_over_few_data() -> None:
+    runs, _ = _simulated("power_D", count=12)
+    tight = bs.Prior.around(0.5, 0.001)
+    post = bs.fit(runs, law="power_D", engine="laplace", prior={"alpha": tight}, seed=0)
+    assert post.summary().loc["alpha", "mean"] == pytest.approx(0.5, rel=0.005)
+
+
+def test_a_data_frame_is_read_on_the_way() -> None:
+    runs, _ = _simulated("power_D")
+    post = bs.fit(runs.table[["D", "loss"]], law="power_D", engine="laplace")
+    assert post.record["n_runs"] == 50
+
+
+def test_a_short_run_is_refused_loudly() -> None:
+    runs, model = _simulated("power_D")
+    with pytest.warns(DiagnosticsWarning, match="refuse.*too few effective draws"):
+        post = bs.fit(runs, model, draws=30, seed=0)
+    assert post.diagnose().status == "refuse"
+
+
+def test_progress_is_told_of_every_stage() -> None:
+    runs, model = _simulated("power_D")
+    stages: list[str] = []
+    bs.fit(runs, model, engine="numpyro", draws=400, progress=stages.append)
+    assert stages[0] == "looking for the posterior mode"
+    assert any("warming up 4 chains" in stage for stage in stages)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"law": "chinchila"}, "Did you mean 'chinchilla'"),
+        ({"engine": "numpyr"}, r"no engine called 'numpyr'\. Did you mean 'numpyro'"),
+        ({"likelihood": "student"}, r"no likelihood called 'student'\. Did you mean 'studentt'"),
+        ({"prior": {"alpa": 0.3}}, r"no prior can be set on 'alpa'.*Did you mean 'alpha'"),
+        ({"prior": {"E": 1.7}}, "amplitudes and the floor follow from them"),
+        ({"chains": 0}, "chains must be at least 1; got 0"),
+        ({"draws": 1}, "draws must be at least 4; got 1"),
+        ({"seed": -1}, "seed must not be negative; got -1"),
+    ],
+)
+def test_wrong_options_get_their_sentence(options: dict, sentence: str) -> None:
+    runs, _ = _simulated("chinchilla")
+    with pytest.raises(ValueError, match=sentence):
+        bs.fit(runs, **options)
+
+
+def test_a_table_that_lacks_a_resource_is_named() -> None:
+    runs, _ = _simulated("power_D")
+    with pytest.raises(RunsError, match="N"):
+        bs.fit(runs, law="chinchilla")
+
+
+def test_too_few_runs_are_refused() -> None:
+    runs, _ = _simulated("chinchilla")
+    with pytest.raises(RunsError, match="3"):
+        bs.fit(runs.select(np.arange(len(runs)) < 3), law="chinchilla")
+
+
+def test_single_precision_by_default_does_not_reach_the_fit() -> None:
+    """x64 is scoped inside the library, whatever the caller has set."""
+    import jax
+
+    runs, model = _simulated("power_D")
+    with jax.enable_x64(False):
+        outside = bs.fit(runs, model, engine="laplace", seed=0)
+        assert not jax.config.jax_enable_x64
+    inside = bs.fit(runs, model, engine="laplace", seed=0)
+    np.testing.assert_array_equal(outside.draws["alpha"], inside.draws["alpha"])
+    assert outside.draws["alpha"].dtype == np.float64
+
+
+def test_a_power_law_posterior_is_the_grid_s() -> None:
+    """All but two coordinates fixed: the posterior is an integral that a grid can do."""
+    runs, model = _simulated("power_D", count=20)
+    fixed = {"floor_fraction": 0.6, "sigma": 0.003, "nu": 5.0}
+    post = bs.fit(runs, model, prior=fixed, seed=0)
+    from scipy import stats
+
+    level = np.linspace(-0.01, 0.01, 161) + float(np.log(post.draws["L_pivot"].median()))
+    alpha = np.linspace(-0.05, 0.05, 161) + float(np.log(post.draws["alpha"].median()))
+    level, alpha = np.meshgrid(np.exp(level), np.exp(alpha), indexing="ij")
+    x = (runs.column("D") / PIVOT["D"])[:, None, None]
+    mean = np.log(level * (0.6 + 0.4 * x ** -alpha[None]))
+    log_like = stats.t(5.0, mean, 0.003).logpdf(np.log(runs.loss)[:, None, None]).sum(axis=0)
+    # Uniform steps in the logarithms: the prior density in log coordinates is a normal's.
+    log_prior = stats.norm(np.log(2.7), 0.2).logpdf(np.log(level))
+    log_prior = log_prior + stats.norm(np.log(0.3), 0.4).logpdf(np.log(alpha))
+    weight = np.exp(log_like + log_prior - (log_like + log_prior).max())
+    weight /= weight.sum()
+    mean_alpha = np.sum(weight * alpha)
+    sd_alpha = np.sqrt(np.sum(weight * (alpha - mean_alpha) ** 2))
+    assert weight[0].sum() + weight[-1].sum() + weight[:, 0].sum() + weight[:, -1].sum() < 1e-4
+    row = post.summary().loc["alpha"]
+    # Four standard errors of a mean from at least 1000 effective draws.
+    assert abs(row["mean"] - mean_alpha) < 4 * sd_alpha / np.sqrt(1000)
+    assert row["sd"] == pytest.approx(sd_alpha, rel=0.1)
