@@ -1,3 +1,4 @@
+from . import plots as plots
 from ._fit import fit as fit
 from ._plan import Plan as Plan
 from ._plan import plan as plan

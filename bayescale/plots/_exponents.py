@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
@@ -68,7 +68,7 @@ def exponents(posterior: Posterior, *, force: bool = False) -> Figure:
     priors = _prior_draws(posterior)
     size = len(drawn)
     limits = {p: _limits(p, draws[p]) for p in drawn}
-    with rc_context(style.STYLE):
+    with style.styled():
         side = {1: 3.4, 2: 4.2, 3: 5.4}.get(size, 7.0)
         figure = style.Plot(side, 0.95 * side if size > 1 else 3.0)
         grid = figure.add_gridspec(size, size)
@@ -85,7 +85,7 @@ def exponents(posterior: Posterior, *, force: bool = False) -> Figure:
                     pair.set_ylabel(style.parameter_label(row))
                 else:
                     pair.tick_params(labelleft=False)
-        _legend(figure, posterior, size, with_prior=bool(priors))
+        _legend(figure, grid, posterior, with_prior=bool(priors))
     return figure
 
 
@@ -202,7 +202,7 @@ def _finish(axes: Axes, parameter: Parameter, limits: tuple[float, float], *, la
         axes.tick_params(labelbottom=False)
 
 
-def _legend(figure: Figure, posterior: Posterior, size: int, *, with_prior: bool) -> None:
+def _legend(figure: Figure, grid: GridSpec, posterior: Posterior, *, with_prior: bool) -> None:
     handles: list[Any] = [
         Patch(facecolor=style.BLUE, alpha=0.3, label=f"posterior ({posterior.law.name})")
     ]
@@ -212,11 +212,11 @@ def _legend(figure: Figure, posterior: Posterior, size: int, *, with_prior: bool
             Line2D([], [], color=style.INK, linewidth=0.9, linestyle=dashes, label="prior")
         )
     refused = bool(posterior.diagnosis.refusals)
-    if size == 1:
+    if grid.ncols == 1:
         style.legend_above(figure, handles, refused=refused)
         return
     style.title_refused(figure, refused=refused)
     handles.append(Line2D([], [], color=style.BLUE, label="holds 50% and 90%"))
-    corner = figure.add_subplot(figure.axes[0].get_gridspec()[0, size - 1], label="legend")
+    corner = figure.add_subplot(grid[0, -1], label="legend")
     corner.axis("off")
     corner.legend(handles=handles, loc="upper right", frameon=False, borderaxespad=0.0)

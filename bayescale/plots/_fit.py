@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
@@ -94,7 +93,7 @@ def fit(
     view = _View(posterior, runs, costs.get(cost))
     residual = log_residuals(posterior, runs)
     outlying = outliers(residual, free=len(posterior.law.parameters))
-    with rc_context(style.STYLE):
+    with style.styled():
         figure = style.Plot(6.0, 4.6)
         grid = figure.add_gridspec(2, 1, height_ratios=(3.4, 1.0))
         above = figure.add_subplot(grid[0], label="loss")
@@ -114,7 +113,7 @@ def fit(
 def log_residuals(posterior: Posterior, runs: pd.DataFrame) -> Float[np.ndarray, " run"]:
     """Log loss of each run less the posterior median of the law's."""
     thinned = thin(posterior, max(MOST // len(runs), 100))
-    resources = {r.name: runs[r.name].to_numpy() for r in posterior.law.resources}
+    resources: dict[str, Any] = {r.name: runs[r.name].to_numpy() for r in posterior.law.resources}
     fitted = thinned.predict(force=True, **resources).draws
     return np.log(runs["loss"].to_numpy()) - np.log(np.median(fitted, axis=0))
 
@@ -212,7 +211,7 @@ class _View:
             raise UsageError(f"curves are positive model sizes; got {curves}.")
         return [float(size) for size in np.sort(chosen)]
 
-    def sweep(self, size: float) -> dict[str, np.ndarray]:
+    def sweep(self, size: float) -> dict[str, Any]:
         """Resources along the curve at a size."""
         *held, swept = self.law.resources
         span = self.runs[swept.name].to_numpy()
@@ -237,7 +236,7 @@ def _draw_curves(
 
 
 def _new_runs(
-    posterior: Posterior, points: dict[str, np.ndarray], level: float, seed: int | None
+    posterior: Posterior, points: dict[str, Any], level: float, seed: int | None
 ) -> Float[np.ndarray, "end point"]:
     """Ends of the central predictive interval of a new run's loss.
 
@@ -245,10 +244,9 @@ def _new_runs(
     """
     tails = (0.5 - level / 2, 0.5 + level / 2)
     ends = []
-    for at in zip(*points.values(), strict=True):
-        new = posterior.predict(
-            noise=True, seed=seed, force=True, **dict(zip(points, at, strict=True))
-        )
+    for values in zip(*points.values(), strict=True):
+        at: dict[str, Any] = dict(zip(points, values, strict=True))
+        new = posterior.predict(noise=True, seed=seed, force=True, **at)
         ends.append(np.quantile(new.draws[:, 0], tails))
     return np.stack(ends, axis=1)
 
@@ -276,7 +274,9 @@ def _draw_residuals(
     edge = 2.0 * float(inside.max(initial=1e-3))
     off = np.abs(percent) > 0.85 * edge
     x = view.x(view.runs)
-    middle = {r.name: np.median(view.runs[r.name], keepdims=True) for r in view.law.resources}
+    middle: dict[str, Any] = {
+        r.name: np.median(view.runs[r.name], keepdims=True) for r in view.law.resources
+    }
     fitted = np.median(view.posterior.predict(force=True, **middle).draws)
     band = 100 * np.log(_new_runs(view.posterior, middle, level, seed) / fitted)
     axes.axhspan(*band[:, 0], color=style.GREY, alpha=0.18, linewidth=0, zorder=0, gid="band")

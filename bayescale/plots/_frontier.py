@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -98,7 +97,7 @@ def frontier(
     budgets = np.geomspace(low, high, BUDGETS)
     ideal = _plan.plan(thin(posterior, DRAWS), budgets, cost=model, force=True)
     drawn = _quantities(ideal)
-    with rc_context(style.STYLE):
+    with style.styled():
         figure = style.Plot(5.0, 6.0)
         first, second, last = figure.subplots(
             3, 1, sharex=True, gridspec_kw={"height_ratios": (1.3, 1, 1.2)}

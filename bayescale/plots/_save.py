@@ -5,11 +5,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from bayescale.errors import UsageError
-from bayescale.plots._style import STYLE
+from bayescale.plots import _style as style
 
 DPI = 200
 """Dots per inch of a PNG."""
@@ -50,7 +49,7 @@ def save(figure: Figure, path: str | os.PathLike) -> Path:
             f"be one of {', '.join(METADATA)}."
         )
     image = BytesIO()
-    with rc_context(STYLE):
+    with style.styled():
         figure.savefig(image, format=suffix[1:], dpi=DPI, metadata=METADATA[suffix])
     temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:

@@ -1,11 +1,12 @@
 """How every plot looks: font, palette, axes, and how numbers are written on them."""
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from io import BytesIO
 from typing import Any, Literal, final
 
 import numpy as np
-from matplotlib import colormaps
+from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
@@ -72,6 +73,11 @@ NOTE: dict[str, Any] = {"color": RED, "fontsize": 9, "fontweight": "bold", "gid"
 """What is written on a forced figure, and how."""
 
 SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"), (1e3, "k"))
+
+
+def styled() -> AbstractContextManager[None]:
+    """Within this context Matplotlib draws in `STYLE`; what the user set comes back after."""
+    return rc_context(STYLE)  # pyright: ignore[reportArgumentType]
 
 
 @final
@@ -166,13 +172,13 @@ def round_numbers(
     """Between `low` and `high`, at most `most` numbers that look round on a logarithmic scale."""
     ticks = np.array([])
     for subs in multiples:
-        ticks = LogLocator(subs=subs, numticks=1000).tick_values(low, high)
+        ticks = np.asarray(LogLocator(subs=subs, numticks=1000).tick_values(low, high))
         ticks = ticks[(ticks >= low * (1 - 1e-9)) & (ticks <= high * (1 + 1e-9))]
         if len(ticks) <= most:
             break
     ticks = ticks[:: max(-(-len(ticks) // most), 1)]
     if len(ticks) < 3:
-        ticks = MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+        ticks = np.asarray(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high))
         ticks = ticks[(ticks >= low) & (ticks <= high)]
     return ticks
 

@@ -14,7 +14,7 @@ GOPHER = 5.76e23
 
 
 @pytest.fixture(scope="module")
-def runs(data_folder: Path) -> Runs:
+def runs(fetched: Path) -> Runs:
     return bs.load("epoch_chinchilla")
 
 

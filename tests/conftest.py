@@ -1,0 +1,43 @@
+"""What holds for every test: precision, checked shapes, and where the fetched datasets lie.
+
+All of it happens on import, so that it also holds for doctests and notebooks, and before
+`bayescale` or `theory` is imported.
+"""
+
+import os
+from pathlib import Path
+
+import jax
+import jaxtyping
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# Compiling is most of the time of the tests, and the second run need not do it again.
+jax.config.update("jax_compilation_cache_dir", str(REPOSITORY / ".pytest_cache" / "jax"))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+# Stays installed: every later import of the two packages is checked by jaxtyping and beartype.
+# The tower lets an int stand where a float is declared.
+jaxtyping.install_import_hook(
+    ["bayescale", "theory"],
+    "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
+)
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+_beside = REPOSITORY.parent / "shared" / "data"
+if _beside.is_dir():
+    os.environ.setdefault("BAYESCALE_DATA", str(_beside))
+
+
+@pytest.fixture(scope="session")
+def fetched() -> Path:
+    """Folder of the datasets that are fetched, not shipped; the test is skipped without it."""
+    folder = os.environ.get("BAYESCALE_DATA", "")
+    if not Path(folder, "epoch_chinchilla").is_dir():
+        pytest.skip("the fetched datasets are not at hand; set BAYESCALE_DATA to their folder")
+    return Path(folder)
