@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 HELD_OUT = 0.8
 """Runs above this quantile of compute are held out when the laws are compared."""
 
+LAWS = ("chinchilla", "share")
+"""The laws that are compared: the default, and one with a free crossover."""
+
 FARTHER = 100.0
 """The plan's budget, in multiples of the largest run's compute."""
 
@@ -34,7 +37,7 @@ def run(
     show: Callable[[pd.DataFrame], None],
     say: Callable[[str], None],
 ) -> None:
-    """Fit `tiny_lm` with two laws, compare them out of range, plan, and draw three plots.
+    """Fit `tiny_lm` with two laws, compare them out of range, plan with the better, draw it.
 
     Parameters
     ----------
@@ -52,24 +55,30 @@ def run(
     cut = float(np.quantile(runs.column("C"), HELD_OUT))
     small, large = runs.select(runs.column("C") <= cut), runs.select(runs.column("C") > cut)
     with progress() as stage:
-        scores = {law: _score(law, small, large, seed, stage) for law in ("chinchilla", "share")}
-        posterior = fit(runs, law="chinchilla", seed=seed, progress=stage)
-    table = pd.DataFrame(scores).T.rename_axis("law")
+        held_out = [_score(law, small, large, seed, stage) for law in LAWS]
+        posteriors = {law: _fit(law, runs, seed, stage) for law in LAWS}
+    table = pd.DataFrame(held_out, index=pd.Index(LAWS, name="law"))
+    best = str(table["log score a run"].idxmax())
     say(
         f"1. Which law predicts larger runs? Fitted to the {len(small)} runs up to {cut:.3g} FLOP, "
         f"tested on the {len(large)} above:"
     )
     show(table)
     say(f"{_verdict(table)}\n")
-    say(f"2. The posterior on all {len(runs)} runs, {posterior.law.formula_text()}:")
+    posterior = posteriors[best]
+    say(f"2. The posterior of the {best} law on all {len(runs)} runs,")
+    say(f"   L = {posterior.law.formula_text()}:")
     show(posterior.summary())
     say(f"diagnostics: {posterior.diagnose()}\n")
     budget = FARTHER * float(runs.column("C").max())
-    allocation = plan(posterior, compute=budget)
-    say(f"3. The compute-optimal run at {FARTHER:.0f} times the largest compute:")
-    show(allocation.summary())
-    say("\n".join(f"warning: {reason}" for reason in allocation.diagnosis.warnings))
-    say(_draw(out, posterior, allocation))
+    plans = {law: plan(post, compute=budget, force=True) for law, post in posteriors.items()}
+    say(f"3. The compute-optimal run at {FARTHER:.0f} times the largest compute, {best} law:")
+    show(plans[best].summary())
+    say("\n".join(f"warning: {reason}" for reason in plans[best].diagnosis.reasons))
+    for law in LAWS:
+        if law != best:
+            say(f"warning: {_instead(law, plans[law])}")
+    say(_draw(out, posterior, plans[best]))
     say(
         "Next, your own table (CSV or Parquet, one row a run):\n"
         '  bayescale fit runs.csv --column N="Model Size" --column C="Training FLOP" -o fit.nc\n'
@@ -77,11 +86,12 @@ def run(
     )
 
 
-def _score(
-    law: str, small: "Runs", large: "Runs", seed: int, stage: Progress
-) -> dict[str, float | int]:
-    posterior = fit(small, law=law, seed=seed, progress=lambda text: stage(f"{law}: {text}"))
-    score = compare.hold_out(posterior, large, force=True)
+def _fit(law: str, runs: "Runs", seed: int, stage: Progress) -> "Posterior":
+    return fit(runs, law=law, seed=seed, progress=lambda text: stage(f"{law}: {text}"))
+
+
+def _score(law: str, small: "Runs", large: "Runs", seed: int, stage: Progress) -> dict[str, float]:
+    score = compare.hold_out(_fit(law, small, seed, stage), large, force=True)
     return {
         "log score a run": score.log_score,
         "RMSE of log loss": score.rmse,
@@ -91,21 +101,37 @@ def _score(
 
 
 def _verdict(table: pd.DataFrame) -> str:
-    ordered = table["log score a run"].sort_values(ascending=False)
-    best, other = ordered.index[:2]
-    gain = ordered.iloc[0] - ordered.iloc[1]
+    ordered = table.sort_values("log score a run", ascending=False)
+    (best, other), scores = ordered.index[:2], ordered["log score a run"]
+    sentence = (
+        f"The {best} law predicts them better than the {other} law, by "
+        f"{scores.iloc[0] - scores.iloc[1]:.2g} nats a run in log score (higher is better)."
+    )
+    covered = float(ordered["90% coverage"].iloc[0])
+    if covered < 0.8:
+        sentence += (
+            f"\nwarning: only {covered:.0%} of them lie inside even its 90% intervals: the form "
+            "itself is off out here, which no interval below knows."
+        )
+    return sentence
+
+
+def _instead(law: str, other: "Plan") -> str:
+    sizes, loss = (
+        np.quantile(draws[:, 0], [0.1, 0.9]) for draws in (other.resources["N"], other.loss)
+    )
     return (
-        f"The {best} law predicts them better than the {other} law, by {gain:.2g} nats a run "
-        "in log score (higher is better)."
+        f"the {law} law would say N from {sizes[0]:.3g} to {sizes[1]:.3g} and a loss from "
+        f"{loss[0]:.3g} to {loss[1]:.3g} (80%): the form matters as much as the data."
     )
 
 
 def _draw(out: Path, posterior: "Posterior", allocation: "Plan") -> str:
     out.mkdir(parents=True, exist_ok=True)
     figures = {
-        "fit.png": plots.fit(posterior),
-        "exponents.png": plots.exponents(posterior),
-        "frontier.png": plots.frontier(posterior, allocation),
+        "fit.png": plots.fit(posterior, force=True),
+        "exponents.png": plots.exponents(posterior, force=True),
+        "frontier.png": plots.frontier(posterior, allocation, force=True),
     }
     for name, figure in figures.items():
         plots.save(figure, out / name)

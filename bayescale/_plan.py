@@ -22,7 +22,7 @@ FAR = 10.0
 """Beyond this multiple of the largest run's compute a plan says that it extrapolates."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Plan:
     """The compute-optimal allocation at each budget.
 
@@ -41,6 +41,8 @@ class Plan:
         The posterior's verdict together with that on these quantities.
     cost
         Cost model.
+    convergence
+        Summary of ``log R*`` and ``log L*`` at each budget with their R-hat and ESS.
     """
 
     compute: Float[np.ndarray, " budget"]
@@ -62,41 +64,43 @@ class Plan:
         Returns
         -------
         pandas.DataFrame
-            Index: compute (FLOP), quantity (each resource, their ratio, loss in nats per token).
+            Index: compute (FLOP), quantity (each resource, D/N, loss in nats per token).
         """
-        quantities = dict(self.resources)
-        recommended = self.recommended.copy()
-        if set(quantities) == {"N", "D"}:
-            quantities["D/N"] = quantities["D"] / quantities["N"]
-            recommended["D/N"] = recommended["D"] / recommended["N"]
-        quantities["loss"] = self.loss
-        rows = {}
-        for j, budget in enumerate(self.compute):
-            for name, draws in quantities.items():
-                row = {key: np.quantile(draws[:, j], level) for key, level in QUANTILES.items()}
-                rows[budget, name] = row | {"recommended": recommended[name].iloc[j]}
-        table = pd.DataFrame.from_dict(rows, orient="index")
-        table.index = pd.MultiIndex.from_tuples(table.index, names=["compute", "quantity"])
-        return table
+        blocks = [pd.DataFrame.from_dict(self._at(j), orient="index") for j in self._budgets]
+        return pd.concat(blocks, keys=self.compute, names=["compute", "quantity"])
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
-        summary = self.summary()
         plans = []
-        for j, budget in enumerate(self.compute):
-            entry: dict[str, Any] = {"compute": float(budget)}
-            block = summary.iloc[j * len(summary) // len(self.compute) :].groupby(level=1).first()
-            for name in (*self.resources, "loss"):
-                entry[name] = {key: float(block.loc[name, key]) for key in QUANTILES}
-            entry["recommended"] = {
-                name: float(self.recommended[name].iloc[j]) for name in (*self.resources, "loss")
-            }
-            plans.append(entry)
+        for j in self._budgets:
+            rows = self._at(j)
+            names = (*self.resources, "loss")
+            entry = {name: {key: rows[name][key] for key in QUANTILES} for name in names}
+            recommended = {name: rows[name]["recommended"] for name in names}
+            plans.append({"compute": float(self.compute[j]), **entry, "recommended": recommended})
         return {
             "plans": plans,
             "cost": self.cost.name,
             "diagnostics": self.diagnosis.to_dict(),
             "trusted": self.trusted,
+        }
+
+    @property
+    def _budgets(self) -> range:
+        return range(len(self.compute))
+
+    def _at(self, budget: int) -> dict[str, dict[str, float]]:
+        """Quantiles and recommendation of each quantity at one budget."""
+        draws = {name: array[:, budget] for name, array in self.resources.items()}
+        recommended = dict(self.recommended.iloc[budget])
+        if set(draws) == {"N", "D"}:
+            draws["D/N"] = draws["D"] / draws["N"]
+            recommended["D/N"] = recommended["D"] / recommended["N"]
+        draws["loss"] = self.loss[:, budget]
+        return {
+            name: {key: float(np.quantile(values, level)) for key, level in QUANTILES.items()}
+            | {"recommended": float(recommended[name])}
+            for name, values in draws.items()
         }
 
 

@@ -18,7 +18,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayescale.errors import BayescaleError, BayescaleWarning, UsageError
+from bayescale.errors import (
+    BayescaleError,
+    BayescaleWarning,
+    DiagnosticsWarning,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -187,7 +192,7 @@ def predict(
     force: Force = False,
 ) -> None:
     """Predict the loss at given sizes; repeat --N and --D for several points."""
-    given = {name: values for name, values in (("N", n), ("D", d), ("C", c)) if values}
+    given: dict[str, Any] = {k: v for k, v in (("N", n), ("D", d), ("C", c)) if v}
     prediction = _load(posterior).predict(noise=noise, force=force, **given)
     if as_json:
         _json(prediction.to_dict())
@@ -376,5 +381,7 @@ def _warnings_to_stderr() -> Iterator[None]:
 
     with warnings.catch_warnings():
         warnings.simplefilter("always", BayescaleWarning)
+        # The commands print diagnostics themselves.
+        warnings.simplefilter("ignore", DiagnosticsWarning)
         warnings.showwarning = show
         yield

@@ -1,6 +1,7 @@
 """How well a posterior predicts runs that it has not seen."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import logsumexp
@@ -64,7 +65,7 @@ def hold_out(posterior: Posterior, runs: Runs, *, force: bool = False) -> HoldOu
         raise UsageError("these draws came without a likelihood, so they score no new run.")
     if len(runs) == 0:
         raise RunsError("no run is held out; choose a cut that leaves some on either side.")
-    resources = {r.name: runs.column(r.name) for r in posterior.law.resources}
+    resources: dict[str, Any] = {r.name: runs.column(r.name) for r in posterior.law.resources}
     log_loss = np.log(runs.loss)
     mean = np.log(posterior.predict(**resources, force=force).draws)
     noise = posterior.model.likelihood.noise(mean, posterior.noise_draws)

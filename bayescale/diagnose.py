@@ -107,6 +107,12 @@ def diagnose_chains(tree: "xr.DataTree", names: Sequence[str]) -> Diagnosis:
     sizes = tree["posterior"].sizes
     if sizes["chain"] < 2:
         return Diagnosis(("one chain cannot show that it converged; draw at least two.",))
+    # A NaN is above no threshold, so ArviZ would pass it.
+    draws = tree["posterior"].dataset
+    if broken := [n for n in names if not np.all(np.isfinite(draws[n]))]:
+        return Diagnosis(
+            (f"draws of {_list(broken)} are not finite; set a tighter prior on what they follow.",)
+        )
     _, found = diagnose(
         tree,
         var_names=list(names),
@@ -167,9 +173,10 @@ def worst_convergence(draws: np.ndarray) -> tuple[float, float]:
     """Largest R-hat and smallest bulk or tail ESS over draws (chain, draw, quantity)."""
     from arviz_stats.base import array_stats
 
+    stats: Any = array_stats  # what its functions return depends on the shape
     moved = np.moveaxis(draws, -1, 0)
-    bulk, tail = array_stats.ess(moved), array_stats.ess(moved, method="tail", prob=TAIL_PROB)
-    return float(np.max(array_stats.rhat(moved))), float(min(bulk.min(), tail.min()))
+    bulk, tail = stats.ess(moved), stats.ess(moved, method="tail", prob=TAIL_PROB)
+    return float(np.max(stats.rhat(moved))), float(min(bulk.min(), tail.min()))
 
 
 def smooth_weights(log_ratio: np.ndarray) -> tuple[np.ndarray, float]:

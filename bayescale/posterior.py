@@ -1,13 +1,11 @@
 """The posterior: draws of a law's parameters with everything needed to use and reproduce them."""
 
-import contextlib
 import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any, cast
 
 import numpy as np
@@ -15,6 +13,7 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Float
 
+from bayescale._atomic import replacing
 from bayescale.diagnose import TAIL_PROB, Diagnosis
 from bayescale.errors import PosteriorFileError, UsageError
 from bayescale.model import Model, sample_noise
@@ -30,7 +29,7 @@ FORMAT = 1
 QUANTILES = {"q05": 0.05, "q50": 0.50, "q95": 0.95}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prediction:
     """Posterior of the loss at given resources.
 
@@ -65,7 +64,7 @@ class Prediction:
         return {"points": points, "noise": self.noise, "trusted": self.trusted}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, repr=False)
 class Posterior:
     """Draws from the posterior of a law.
 
@@ -123,6 +122,14 @@ class Posterior:
         tree = xr.DataTree.from_dict({"posterior": xr.Dataset(posterior)})
         unknown = "these draws were made elsewhere, so nothing is known of their convergence."
         return cls(law, None, tree, Diagnosis(warnings=(unknown,)), {"engine": "given draws"})
+
+    def __repr__(self) -> str:
+        sizes = self.draws.sizes
+        return (
+            f"Posterior('{self.law.name}', {sizes['chain']} x {sizes['draw']} draws, "
+            f"engine {self.record['engine']}, {self.record.get('n_runs', 'no')} runs, "
+            f"diagnostics {self.diagnosis.status})"
+        )
 
     @property
     def seed(self) -> int:
@@ -195,10 +202,11 @@ class Posterior:
             return {"r_hat": np.nan, "ess_bulk": np.nan, "ess_tail": np.nan}
         from arviz_stats.base import array_stats
 
+        stats: Any = array_stats  # what its functions return depends on the shape
         return {
-            "r_hat": float(array_stats.rhat(values)),
-            "ess_bulk": float(array_stats.ess(values, method="bulk")),
-            "ess_tail": float(array_stats.ess(values, method="tail", prob=TAIL_PROB)),
+            "r_hat": float(stats.rhat(values)),
+            "ess_bulk": float(stats.ess(values, method="bulk")),
+            "ess_tail": float(stats.ess(values, method="tail", prob=TAIL_PROB)),
         }
 
     def diagnose(self) -> Diagnosis:
@@ -311,16 +319,10 @@ class Posterior:
         tree = self.data.copy()
         tree.attrs["bayescale"] = json.dumps(about)
         target = Path(path)
-        temporary: str | None = None
         try:
-            with NamedTemporaryFile(dir=target.parent, suffix=".partial", delete=False) as handle:
-                temporary = handle.name
-            tree.to_netcdf(temporary, engine="h5netcdf")
-            Path(temporary).replace(target)
+            with replacing(target) as partial:
+                tree.to_netcdf(partial, engine="h5netcdf")
         except OSError as error:
-            if temporary is not None:
-                with contextlib.suppress(OSError):
-                    Path(temporary).unlink()
             raise PosteriorFileError(
                 f"the posterior cannot be written to '{target}': {error}; name another path."
             ) from error

@@ -201,7 +201,8 @@ def read_runs(
 
     again = _repeats(table)
     if np.any(again):
-        repeated = f"{where}: {_some_rows(rows[again])} repeat another row in every column"
+        verb = "repeat" if again.sum() > 1 else "repeats"
+        repeated = f"{where}: {_some_rows(rows[again])} {verb} another row in every column"
         if on_duplicates == "drop":
             alarms.append(
                 f'{repeated}, and were dropped. Pass on_duplicates="keep" if they are runs of '
@@ -328,7 +329,7 @@ def _repeats(table: pd.DataFrame) -> np.ndarray:
     shared = np.array(table["loss"].duplicated(keep=False))
     for column in CANONICAL:
         if shared.any() and column in table:
-            shared[shared] = table[column][shared].duplicated(keep=False).to_numpy()
+            shared[shared] = table.loc[shared, column].duplicated(keep=False).to_numpy()
     if shared.any():
         keys = table.loc[shared]
         for column in [name for name in keys if pd.api.types.is_object_dtype(keys[name])]:

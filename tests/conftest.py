@@ -12,13 +12,18 @@ import jaxtyping
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+FETCHED = ("epoch_chinchilla", "misfitting")
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
-# Compiling is most of the time of the tests, and the second run need not do it again.
-jax.config.update("jax_compilation_cache_dir", str(REPOSITORY / ".pytest_cache" / "jax"))
+# Compiling is most of the time of the tests, and the second run need not do it again. Notebooks
+# and commands run in processes of their own, which read the environment.
+_compiled = str(REPOSITORY / ".pytest_cache" / "jax")
+jax.config.update("jax_compilation_cache_dir", _compiled)
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+os.environ["JAX_COMPILATION_CACHE_DIR"] = _compiled
+os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
 # Stays installed: every later import of the two packages is checked by jaxtyping and beartype.
 # The tower lets an int stand where a float is declared.
@@ -37,7 +42,7 @@ if _beside.is_dir():
 @pytest.fixture(scope="session")
 def fetched() -> Path:
     """Folder of the datasets that are fetched, not shipped; the test is skipped without it."""
-    folder = os.environ.get("BAYESCALE_DATA", "")
-    if not Path(folder, "epoch_chinchilla").is_dir():
+    folder = Path(os.environ.get("BAYESCALE_DATA", "."))
+    if not all((folder / name).is_dir() for name in FETCHED):
         pytest.skip("the fetched datasets are not at hand; set BAYESCALE_DATA to their folder")
-    return Path(folder)
+    return folder

@@ -35,7 +35,7 @@ def described(name: str, thing: Any) -> Iterator[str]:
                 continue
             if isinstance(value, classmethod | staticmethod):
                 yield f"{name}.{attribute}{parameters(value.__func__)}"
-            elif inspect.isroutine(value):
+            elif inspect.isfunction(value):
                 yield f"{name}.{attribute}{parameters(value)}"
             else:
                 yield f"{name}.{attribute}"
@@ -52,7 +52,9 @@ def public_api() -> list[str]:
 
 def test_the_public_names_are_those_of_the_snapshot():
     known = SNAPSHOT.read_text("utf-8").splitlines()
-    change = "\n".join(difflib.unified_diff(known, public_api(), "snapshot", "now", lineterm="", n=0))
+    change = "\n".join(
+        difflib.unified_diff(known, public_api(), "snapshot", "now", lineterm="", n=0)
+    )
     assert not change, (
         f"the public names changed:\n{change}\nIf this is meant, say so in CHANGELOG.md and run "
         f"python tests/{Path(__file__).name} > tests/reference/{SNAPSHOT.name}"

@@ -140,9 +140,9 @@ class AbstractLaw(ABC):
     def values(self, parameters: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Parameters as `log_loss` takes them -> values in the user's units, by name."""
         return {
-            p.name: np.exp(parameters[p.name])
-            if p.domain is Domain.POSITIVE
-            else np.asarray(parameters[p.name])
+            p.name: np.asarray(
+                np.exp(parameters[p.name]) if p.domain is Domain.POSITIVE else parameters[p.name]
+            )
             for p in self.parameters
         }
 
@@ -227,7 +227,7 @@ class Law(AbstractLaw):
         return self._ordered(sympy.sstr)
 
     def _ordered(self, show: Any) -> str:
-        rank = {p.symbol: -1 for p in self.parameters if p is self.floor}
+        rank: dict[sympy.Basic, int] = {p.symbol: -1 for p in self.parameters if p is self.floor}
         rank |= {r.symbol: i for i, r in enumerate(self.resources)}
         parts = sorted(
             sympy.Add.make_args(self.formula),

@@ -122,4 +122,4 @@ def get(name: str) -> AbstractLaw:
     raise UnknownLaw(f"no law called '{name}'.{did_you_mean(name, known)}")
 
 
-__all__ = ["Parameter", "catalogue", "get", *catalogue()]
+__all__ = ["Parameter", "catalogue", "get", *catalogue()]  # pyright: ignore[reportUnsupportedDunderAll]

@@ -65,8 +65,10 @@ def decompose(
     outer: sympy.Expr = sympy.Integer(1)
     if isinstance(reducible, sympy.Pow) and isinstance(reducible.base, sympy.Add):
         reducible, outer = reducible.base, reducible.exp
-    amplitudes = {p.symbol: p for p in parameters if p.role is Role.AMPLITUDE}
-    by_symbol = {r.symbol: r for r in resources}
+    amplitudes: dict[sympy.Expr, Parameter] = {
+        p.symbol: p for p in parameters if p.role is Role.AMPLITUDE
+    }
+    by_symbol: dict[sympy.Expr, Resource] = {r.symbol: r for r in resources}
     terms = [_term(part, amplitudes, by_symbol) for part in sympy.Add.make_args(reducible)]
     if missing := set(amplitudes.values()) - {term.amplitude for term in terms}:
         names = ", ".join(sorted(p.name for p in missing))
@@ -78,8 +80,8 @@ def decompose(
 
 def _term(
     expr: sympy.Expr,
-    amplitudes: Mapping[sympy.Symbol, Parameter],
-    resources: Mapping[sympy.Symbol, Resource],
+    amplitudes: Mapping[sympy.Expr, Parameter],
+    resources: Mapping[sympy.Expr, Resource],
 ) -> Term:
     powers = _powers(expr)
     here = [symbol for symbol in powers if symbol in amplitudes]

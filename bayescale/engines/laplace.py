@@ -67,7 +67,8 @@ class Engine(AbstractEngine):
                     f"the Laplace engine found no posterior mode ({error}); use engine='numpyro'."
                 ) from error
             progress(f"importance sampling: {PROPOSALS} proposals")
-            proposal = stats.multivariate_t(mode.position, mode.covariance, df=TAIL)
+            at = (mode.position, mode.covariance)
+            proposal = stats.multivariate_t(*at, df=TAIL)  # pyright: ignore[reportArgumentType]
             positions = proposal.rvs(PROPOSALS, random_state=rng).reshape(PROPOSALS, density.size)
             log_posterior = np.asarray(_log_densities(density)(positions, observed))
             log_ratio = log_posterior - proposal.logpdf(positions)

@@ -216,7 +216,8 @@ def _legend(figure: Figure, grid: GridSpec, posterior: Posterior, *, with_prior:
         style.legend_above(figure, handles, refused=refused)
         return
     style.title_refused(figure, refused=refused)
-    handles.append(Line2D([], [], color=style.BLUE, label="holds 50% and 90%"))
+    handles.append(Line2D([], [], color=style.BLUE, label="contours: 50% and 90%"))
     corner = figure.add_subplot(grid[0, -1], label="legend")
     corner.axis("off")
-    corner.legend(handles=handles, loc="upper right", frameon=False, borderaxespad=0.0)
+    legend = corner.legend(handles=handles, loc="upper right", frameon=False, borderaxespad=0.0)
+    legend.set_in_layout(False)  # it may reach over the empty panel beside it

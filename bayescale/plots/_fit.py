@@ -27,7 +27,7 @@ from theory.symbols import C
 OUTLIER = 4.0
 """Robust standard deviations beyond which a run is ringed."""
 
-POINTS = 40
+POINTS = 30
 """Points of a drawn curve."""
 
 MOST = 4_000_000
@@ -270,15 +270,15 @@ def _draw_residuals(
 ) -> int:
     """Draw the residuals and return how many are off the scale."""
     percent = 100 * residual
-    inside = np.abs(percent[~outlying])
-    edge = 2.0 * float(inside.max(initial=1e-3))
-    off = np.abs(percent) > 0.85 * edge
-    x = view.x(view.runs)
     middle: dict[str, Any] = {
         r.name: np.median(view.runs[r.name], keepdims=True) for r in view.law.resources
     }
     fitted = np.median(view.posterior.predict(force=True, **middle).draws)
     band = 100 * np.log(_new_runs(view.posterior, middle, level, seed) / fitted)
+    inside = np.abs(percent[~outlying]).max(initial=0.0)
+    edge = max(2.0 * float(inside), 1.2 * float(np.abs(band).max()))
+    off = np.abs(percent) > 0.85 * edge
+    x = view.x(view.runs)
     axes.axhspan(*band[:, 0], color=style.GREY, alpha=0.18, linewidth=0, zorder=0, gid="band")
     axes.axhline(0, color=style.INK, linewidth=0.8, zorder=1, gid="zero")
     _scatter(axes, x[~off], percent[~off], view, gid="residuals", of=~off)

@@ -7,6 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from bayescale._atomic import replacing
 from bayescale.errors import UsageError
 from bayescale.plots import _style as style
 
@@ -51,12 +52,10 @@ def save(figure: Figure, path: str | os.PathLike) -> Path:
     image = BytesIO()
     with style.styled():
         figure.savefig(image, format=suffix[1:], dpi=DPI, metadata=METADATA[suffix])
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
     try:
-        temporary.write_bytes(image.getvalue())
-        temporary.replace(target)
+        with replacing(target) as partial:
+            partial.write_bytes(image.getvalue())
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise UsageError(
             f"the figure cannot be written to '{target}' ({error.strerror or error}); name another "
             "path."

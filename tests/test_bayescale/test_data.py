@@ -1,7 +1,6 @@
 """Cards, the cache, and what happens when a file is absent, wrong or out of reach."""
 
 import hashlib
-import os
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -16,16 +15,6 @@ from bayescale.errors import DatasetError
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FETCHED = ("epoch_chinchilla", "misfitting")
-
-
-@pytest.fixture
-def cache(monkeypatch):
-    """Set `BAYESCALE_DATA` to a folder that holds the fetched files, or skip."""
-    folder = Path(os.environ.get("BAYESCALE_DATA", REPOSITORY.parent / "shared" / "data"))
-    if not all((folder / name).is_dir() for name in FETCHED):
-        pytest.skip("the fetched datasets are not at hand; set BAYESCALE_DATA to their folder")
-    monkeypatch.setenv("BAYESCALE_DATA", str(folder))
-    return folder
 
 
 @pytest.fixture
@@ -98,7 +87,7 @@ def test_every_shipped_dataset_loads(name):
     assert len(runs) > 0
 
 
-def test_epoch_chinchilla_has_245_runs_and_computed_tokens(cache):
+def test_epoch_chinchilla_has_245_runs_and_computed_tokens(fetched):
     runs = load("epoch_chinchilla")
     assert len(runs) == 245
     assert runs.resources == ("N", "D", "C")
@@ -108,31 +97,31 @@ def test_epoch_chinchilla_has_245_runs_and_computed_tokens(cache):
     assert len(runs.drop_highest_losses(5)) == 240
 
 
-def test_misfitting_keeps_its_261_rows_as_published(cache):
+def test_misfitting_keeps_its_261_rows_as_published(fetched):
     runs = load("misfitting")
     assert len(runs) == 261
     assert len(set(zip(runs.column("N"), runs.column("D"), strict=True))) == 81
     assert "were kept" in runs.notes[0]
 
 
-def test_the_map_of_a_card_can_be_changed(cache):
+def test_the_map_of_a_card_can_be_changed(fetched):
     runs = load("misfitting", columns={"N": "N_no_emb", "C": "C_no_emb"})
     assert runs.column("N").max() < load("misfitting").column("N").max()
     assert len(runs.column("N_in_file")) == 261
 
 
 @pytest.mark.parametrize("name", FETCHED)
-def test_the_columns_of_a_card_are_those_of_its_file(cache, name):
+def test_the_columns_of_a_card_are_those_of_its_file(fetched, name):
     card = cards()[name]
     header = card.path().read_text("utf-8").splitlines()[0]
     assert header.split(",") == list(card.columns)
 
 
-def test_loading_from_a_full_cache_writes_nothing(cache):
-    before = sorted(cache.rglob("*"))
+def test_loading_from_a_full_cache_writes_nothing(fetched):
+    before = sorted(fetched.rglob("*"))
     for name in FETCHED:
         load(name)
-    assert sorted(cache.rglob("*")) == before
+    assert sorted(fetched.rglob("*")) == before
 
 
 def test_an_unknown_name_gives_the_known_ones():
@@ -216,7 +205,7 @@ def test_a_card_is_called_after_its_folder(lonely):
         cards()
 
 
-def test_a_card_is_data(cache):
+def test_a_card_is_data(fetched):
     card = cards()["epoch_chinchilla"]
     assert isinstance(card, Card)
     assert card.published["huber"]["parameters"]["alpha"] == 0.347313

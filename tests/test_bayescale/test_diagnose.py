@@ -136,6 +136,15 @@ def test_one_chain_cannot_show_that_it_converged():
     assert found.refusals == expected
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_one_draw_that_is_not_finite_is_refused(bad):
+    posterior = good()
+    posterior["alpha"][2, 7] = bad
+    found = judge(posterior, **healthy())
+    expected = "draws of alpha are not finite; set a tighter prior on what they follow."
+    assert found.refusals == (expected,)
+
+
 def test_only_the_named_variables_are_judged():
     posterior = good()
     posterior["beta"][0] += 3.0

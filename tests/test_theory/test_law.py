@@ -122,7 +122,7 @@ def test_the_loss_broadcasts_and_is_an_array_even_for_one_point():
     assert one.shape == ()
 
 
-def test_logs_takes_the_logarithm_of_what_is_positive_and_of_nothing_else():
+def test_logs_takes_the_logarithm_of_what_is_positive_and_values_leads_back():
     delta = Parameter("delta", Role.SHAPE, "a test", domain=Domain.REAL)
     law = declare(
         resources=(N,),
@@ -132,6 +132,11 @@ def test_logs_takes_the_logarithm_of_what_is_positive_and_of_nothing_else():
     )
     logs = law.logs({"E": 2.0, "A": 3.0, "delta": -0.5}, parameters_only=True)
     assert logs == {"E": np.log(2.0), "A": np.log(3.0), "delta": -0.5}
+    again = law.values(logs)
+    assert {name: float(array) for name, array in again.items()} == pytest.approx(
+        {"E": 2.0, "A": 3.0, "delta": -0.5}, rel=ROUNDING
+    )
+    assert all(isinstance(array, np.ndarray) for array in again.values())
     logs = law.logs({"E": 2.0, "A": 3.0, "delta": -0.5, "N": 10.0})
     assert logs["N"] == np.log(10.0)
 

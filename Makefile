@@ -1,0 +1,79 @@
+# Every target works from a fresh clone on its own; `make` alone lists them.
+# Another interpreter: make install PYTHON=python3.13
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL = $(BIN)/python -m pip -qq --disable-pip-version-check install --no-compile
+INPUTS := pyproject.toml constraints.txt Makefile
+
+# Stamps: .run is the package with what it needs, .test adds the test group, .dev the tools too.
+RUN := $(VENV)/.run
+TEST := $(VENV)/.test
+DEV := $(VENV)/.dev
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.PHONY: help install demo test test-all check bench clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+install: $(DEV) ## Make .venv and install bayescale for development; does nothing when up to date
+	@echo "bayescale is installed in $(VENV); its command is $(BIN)/bayescale"
+
+demo: $(RUN) ## Fit real runs, compare two laws, plan, draw
+	@$(BIN)/bayescale demo
+
+test: $(TEST) ## Run the tests that are not slow, the doctests and the notebooks
+	@$(BIN)/python -m pytest -q
+
+test-all: $(TEST) ## Run every test
+	@$(BIN)/python -m pytest -q -m ""
+
+check: $(DEV) ## Lint, format, types, and which module may import which
+	@echo "ruff check"
+	@$(BIN)/ruff check -q .
+	@echo "ruff format"
+	@$(BIN)/ruff format -q --diff .
+	@echo "pyright"
+	@$(BIN)/pyright --warnings
+	@echo "layers"
+	@$(BIN)/python -m pytest -q tests/test_layers.py
+
+bench: $(TEST) ## Time and memory of the command line
+	@$(BIN)/python tests/benchmarks/cli.py
+
+clean: ## Remove .venv, caches, and what the demo wrote
+	rm -rf $(VENV) demo dist build .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUN): $(INPUTS) | $(BIN)/python
+	@echo "Installing bayescale in $(VENV) (a minute or more the first time) ..."
+	@$(PIP_INSTALL) -c constraints.txt -e .
+	@touch $(RUN)
+
+$(TEST): $(INPUTS) | $(BIN)/python
+	@echo "Installing bayescale and its tests in $(VENV) (a minute or more the first time) ..."
+	@$(PIP_INSTALL) --upgrade pip
+	@$(PIP_INSTALL) -c constraints.txt -e . --group test
+	@touch $(RUN) $(TEST)
+
+$(DEV): $(INPUTS) | $(BIN)/python
+	@echo "Installing bayescale, its tests and tools in $(VENV) (a minute or more the first time) ..."
+	@$(PIP_INSTALL) --upgrade pip
+	@$(PIP_INSTALL) -c constraints.txt -e . --group dev
+	@touch $(RUN) $(TEST) $(DEV)
+
+# Expanded only when $(VENV) has to be made, before anything is.
+ask = $(shell $(PYTHON) -c 'import sys; print($(1))' 2>/dev/null)
+comma := ,
+
+$(BIN)/python:
+	@$(if $(filter True,$(call ask,sys.version_info >= (3$(comma)12))),,$(error \
+	bayescale needs Python 3.12 or newer, but $(PYTHON) is \
+	$(or $(call ask,sys.version.split()[0]),not to be found): install one and name it, as in \
+	"make $(or $(firstword $(MAKECMDGOALS)),demo) PYTHON=python3.12"))
+	@echo "Making $(VENV) with $(PYTHON) ..."
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
