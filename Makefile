@@ -27,10 +27,10 @@ demo: $(RUN) ## Fit real runs, compare two laws, plan, draw
 	@$(BIN)/bayescale demo
 
 test: $(TEST) ## Run the tests that are not slow, the doctests and the notebooks
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q --nbmake
 
 test-all: $(TEST) ## Run every test
-	@$(BIN)/python -m pytest -q -m ""
+	@$(BIN)/python -m pytest -q --nbmake -m ""
 
 check: $(DEV) ## Lint, format, types, and which module may import which
 	@echo "ruff check"
@@ -46,7 +46,7 @@ bench: $(TEST) ## Time and memory of the command line
 	@$(BIN)/python tests/benchmarks/cli.py
 
 clean: ## Remove .venv, caches, and what the demo wrote
-	rm -rf $(VENV) demo dist build .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) bayescale-demo dist build .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUN): $(INPUTS) | $(BIN)/python

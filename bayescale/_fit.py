@@ -10,7 +10,13 @@ import pandas as pd
 import xarray as xr
 
 from bayescale import engines
-from bayescale.diagnose import Diagnosis, Status, diagnose_chains, diagnose_importance
+from bayescale.diagnose import (
+    Diagnosis,
+    Status,
+    diagnose_chains,
+    diagnose_importance,
+    diagnose_starts,
+)
 from bayescale.engines.engine import Draws, Progress
 from bayescale.errors import DiagnosticsWarning, UsageError
 from bayescale.likelihood import AbstractLikelihood
@@ -81,10 +87,9 @@ def fit(
     Examples
     --------
     >>> import bayescale as bs
-    >>> runs = bs.load("tiny_lm")
-    >>> post = bs.fit(runs, law="chinchilla", engine="laplace", seed=0)
-    >>> str(post.diagnose().status)
-    'ok'
+    >>> post = bs.fit(bs.load("tiny_lm"), law="chinchilla", seed=0)
+    >>> post
+    Posterior('chinchilla', 4 x 1000 draws, engine numpyro, 152 runs, diagnostics ok)
     """
     table = runs if isinstance(runs, Runs) else read_runs(runs)
     for name, number, least in (("chains", chains, 1), ("draws", draws, 4)):
@@ -110,6 +115,7 @@ def fit(
         diagnosis = diagnose_chains(tree, judged)
     else:
         diagnosis = diagnose_importance(result.facts)
+    diagnosis += diagnose_starts(result.facts)
     record = record_of(table, engine=engine, seed=seed, facts=result.facts)
     posterior = Posterior(model.law, model, tree, diagnosis, record)
     _warn(diagnosis)

@@ -145,7 +145,7 @@ def plan(
     >>> published = {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658}
     >>> post = bs.Posterior.from_draws("chinchilla", published)
     >>> float((bs.plan(post, compute=5.76e23).recommended["N"].iloc[0] / 1e9).round(1))
-    72.4
+    72.2
     """
     posterior.diagnosis.require(force=force)
     model = costs.get(cost)
@@ -218,6 +218,8 @@ def _convergence(
         for name, array in {**logs, "L": log_loss}.items()
     }
     table = posterior.describe(quantities)
+    if broken := [name for name, values in quantities.items() if not np.all(np.isfinite(values))]:
+        return Diagnosis((f"{', '.join(broken)} is not finite for some draws.",)), table
     bad = table[
         (table["r_hat"] > MAX_RHAT) | (table[["ess_bulk", "ess_tail"]].min(axis=1) < MIN_ESS)
     ]

@@ -6,6 +6,7 @@ heavy is imported inside the commands, so that ``--help`` is instant.
 """
 
 import functools
+import gc
 import json
 import math
 import os
@@ -224,6 +225,10 @@ def plan(
 
 def main() -> None:
     """Entry point of the ``bayescale`` command."""
+    # A short process with small matrices: a pool of BLAS threads costs more than it gives, and
+    # most objects made while importing live to the end, so looking for garbage finds none.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    gc.set_threshold(100_000, 50, 50)
     # The library leaves JAX alone; a command line may keep compiled programs between processes.
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_cache_folder() / "jax"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")

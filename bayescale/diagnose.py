@@ -169,6 +169,26 @@ def diagnose_importance(facts: Mapping[str, Any]) -> Diagnosis:
     return Diagnosis(tuple(refusals))
 
 
+def diagnose_starts(facts: Mapping[str, Any]) -> Diagnosis:
+    """Judge the search for the posterior mode, where every engine begins."""
+    agreeing, starts = int(facts["mode_agreeing"]), int(facts["mode_starts"])
+    if agreeing == 0:
+        return Diagnosis(
+            warnings=(
+                "no posterior mode was found, so sampling began at the centre of the prior; "
+                "compare with another seed.",
+            )
+        )
+    if agreeing == 1 < starts:
+        return Diagnosis(
+            warnings=(
+                f"only 1 of {starts} searches reached the best mode found, so there may be a "
+                "better one; compare with another seed, or set a prior.",
+            )
+        )
+    return Diagnosis()
+
+
 def worst_convergence(draws: np.ndarray) -> tuple[float, float]:
     """Largest R-hat and smallest bulk or tail ESS over draws (chain, draw, quantity)."""
     from arviz_stats.base import array_stats

@@ -138,7 +138,7 @@ class Model:
         UsageError
             If the design lacks a resource, or a coordinate is unknown.
         """
-        table = design.table if isinstance(design, Runs) else pd.DataFrame(dict(design))
+        table = design.table if isinstance(design, Runs) else _frame(design)
         names = [resource.name for resource in self.law.resources]
         if missing := [name for name in names if name not in table]:
             raise UsageError(
@@ -189,7 +189,8 @@ class Model:
                 f"name here is {law.formula_text()}; pass law= with the one it was made with."
             )
         table = {name: Prior.from_dict(prior) for name, prior in data["priors"].items()}
-        return cls(law, Priors(table, dict(data["pivot"])), likelihoods.get(data["likelihood"]))
+        likelihood = data["likelihood"]
+        return cls.at(law, pivot=data["pivot"], likelihood=likelihood, prior=table)
 
 
 def geometric_mean(values: np.ndarray) -> float:
@@ -207,3 +208,7 @@ def sample_noise(
     from scipy import stats
 
     return FAMILIES[family].scipy(stats, **arguments).rvs(size=shape, random_state=rng)
+
+
+def _frame(design: pd.DataFrame | Mapping[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame({str(name): np.atleast_1d(np.asarray(design[name])) for name in design})

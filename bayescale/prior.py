@@ -16,7 +16,7 @@ from bayescale.family import FAMILIES
 from theory.chart import Coordinate, Kind
 from theory.errors import did_you_mean
 from theory.law import AbstractLaw
-from theory.symbols import Role
+from theory.symbols import Domain, Role
 
 FIXED = "Fixed"
 """Family of a coordinate that is held at ``value`` and not sampled."""
@@ -122,6 +122,14 @@ class Prior:
         """Whether the coordinate is held at a value."""
         return self.family == FIXED
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Ends of its support; a fixed value is both."""
+        if self.is_fixed:
+            return self.arguments["value"], self.arguments["value"]
+        support = FAMILIES[self.family].support(**self.arguments)
+        return support.lower, support.upper
+
     def scipy(self) -> Any:
         """The frozen SciPy distribution (`logpdf`, `ppf`, `rvs`, ...)."""
         from scipy import stats
@@ -167,26 +175,38 @@ class Priors:
         Coordinate or noise parameter -> prior.
     pivot
         Resource -> the size at which ``L_pivot``, ``floor_fraction`` and the shares are meant.
+    bounds
+        Coordinate or noise parameter -> the open interval that its prior must stay within.
+
+    Raises
+    ------
+    UsageError
+        If a pivot is not positive.
     """
 
     table: Mapping[str, Prior]
     pivot: Mapping[str, float]
+    bounds: Mapping[str, tuple[float, float]]
     log_pivot: Mapping[str, float] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        for name, size in self.pivot.items():
+            if not (math.isfinite(size) and size > 0):
+                raise UsageError(f"the pivot of {name} must be finite and positive; got {size}.")
         logs = {name: math.log(size) for name, size in self.pivot.items()}
         object.__setattr__(self, "log_pivot", logs)
 
     def __hash__(self) -> int:
         return hash((tuple(self.table.items()), tuple(self.pivot.items())))
 
-    def replace(self, overrides: Mapping[str, "Prior | float"]) -> "Priors":
+    def replace(self, overrides: Mapping[str, object]) -> "Priors":
         """Put the user's priors in place of the defaults; a number fixes the coordinate.
 
         Raises
         ------
         UsageError
-            If a name is not a coordinate of the model.
+            If a name is not a coordinate of the model, or its prior reaches beyond where the
+            coordinate lives.
         """
         table = dict(self.table)
         for name, prior in overrides.items():
@@ -195,8 +215,20 @@ class Priors:
                     f"no prior can be set on '{name}', only on coordinates of the model; "
                     f"amplitudes and the floor follow from them.{did_you_mean(name, table)}"
                 )
+            if not isinstance(prior, Prior | float | int):
+                raise UsageError(
+                    f"the prior of '{name}' must be a Prior, or a number that fixes it; "
+                    f"got {prior!r}."
+                )
             table[name] = prior if isinstance(prior, Prior) else Prior.fixed(prior)
-        return Priors(table, self.pivot)
+            (lower, upper), (low, high) = self.bounds[name], table[name].bounds
+            on_an_end = table[name].is_fixed and low in (lower, upper)
+            if low < lower or high > upper or on_an_end:
+                raise UsageError(
+                    f"'{name}' lives between {lower:g} and {upper:g}, but {table[name]!r} reaches "
+                    f"from {low:g} to {high:g}; choose a family with that support."
+                )
+        return Priors(table, self.pivot, self.bounds)
 
 
 # Residual and exponent defaults: see the prior predictive table in the documentation of each law.
@@ -231,12 +263,15 @@ def coordinate_prior(coordinate: Coordinate, level: float) -> Prior:
         return Prior("Beta", alpha=1.5, beta=1.5 * coordinate.after)
     parameter = coordinate.parameter
     assert parameter is not None
-    if parameter.typical is None and parameter.role not in ROLE_PRIORS:
+    positive = parameter.domain is Domain.POSITIVE
+    typical = parameter.typical or (ROLE_PRIORS.get(parameter.role) if positive else None)
+    if typical is None:
         raise UsageError(
-            f"no default prior for {parameter.name} with role {parameter.role}; "
-            f"pass prior={{'{parameter.name}': Prior(...)}}."
+            f"{parameter.name} with role {parameter.role} and domain {parameter.domain} has no "
+            "default prior; declare it with typical=(centre, spread)."
         )
-    return Prior.around(*(parameter.typical or ROLE_PRIORS[parameter.role]))
+    centre, spread = typical
+    return Prior.around(centre, spread) if positive else Prior("Normal", mu=centre, sigma=spread)
 
 
 def default_priors(
@@ -258,6 +293,18 @@ def default_priors(
         Size of each resource at the pivot (the geometric mean of the runs).
     level
         Loss to expect at the pivot, in nats per token (the median loss of the runs).
+
+    Raises
+    ------
+    UsageError
+        If the pivot does not name the law's resources, or a parameter has no default prior.
     """
-    table = {c.name: coordinate_prior(c, level) for c in law.chart.coordinates}
-    return Priors({**table, **noise}, dict(pivot))
+    names = [resource.name for resource in law.resources]
+    if not set(names) <= set(pivot):
+        raise UsageError(
+            f"law '{law.name}' needs a pivot for {', '.join(names)}; "
+            f"got {', '.join(pivot) or 'none'}."
+        )
+    table = {c.name: coordinate_prior(c, level) for c in law.chart.coordinates} | dict(noise)
+    bounds = {name: prior.bounds for name, prior in table.items()}
+    return Priors(table, {name: float(pivot[name]) for name in names}, bounds)

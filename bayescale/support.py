@@ -5,6 +5,7 @@ Everything is written in functions that NumPy and JAX share; `ops` is either nam
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf
 from types import ModuleType
 from typing import Any
 
@@ -17,15 +18,16 @@ class Support:
 
     Parameters
     ----------
-    name
-        For messages.
+    lower, upper
+        Its ends, which do not belong to it.
     from_real, to_real
         The bijection and its inverse.
     log_jacobian
         Log derivative of `from_real` at a real number.
     """
 
-    name: str
+    lower: float
+    upper: float
     from_real: Map
     to_real: Map
     log_jacobian: Map
@@ -43,18 +45,17 @@ def _log_sigmoid_slope(u: Any, ops: ModuleType) -> Any:
     return -u - 2.0 * ops.logaddexp(0.0, -u)
 
 
-REAL = Support("real", lambda u, ops: u, lambda x, ops: x, lambda u, ops: 0.0 * u)
-POSITIVE = Support(
-    "positive", lambda u, ops: ops.exp(u), lambda x, ops: ops.log(x), lambda u, ops: u
-)
-UNIT = Support("unit interval", _sigmoid, _logit, _log_sigmoid_slope)
+REAL = Support(-inf, inf, lambda u, ops: u, lambda x, ops: x, lambda u, ops: 0.0 * u)
+POSITIVE = Support(0.0, inf, lambda u, ops: ops.exp(u), lambda x, ops: ops.log(x), lambda u, ops: u)
+UNIT = Support(0.0, 1.0, _sigmoid, _logit, _log_sigmoid_slope)
 
 
 def interval(lower: float, upper: float) -> Support:
     """The open interval from `lower` to `upper`."""
     width = upper - lower
     return Support(
-        f"({lower}, {upper})",
+        lower,
+        upper,
         lambda u, ops: lower + width * _sigmoid(u, ops),
         lambda x, ops: _logit((x - lower) / width, ops),
         lambda u, ops: _log_sigmoid_slope(u, ops) + ops.log(width),

@@ -19,7 +19,7 @@ LAYERS = {
         "laws optimum",
     ),
     "bayescale": (
-        "errors support _version",
+        "errors support _atomic _version",
         "family cost diagnose _cells",
         "prior _reading",
         "likelihood _columns",

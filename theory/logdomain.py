@@ -1,8 +1,8 @@
 """Evaluate a positive SymPy expression as a logarithm: sums become logaddexp, powers products.
 
-One walk serves every array library: `ops` is a namespace with ``exp``, ``logaddexp`` and
-``maximum`` (`numpy`, `jax.numpy`, ...). Positive symbols enter as logarithms, so a law stays
-finite where its terms would overflow.
+One walk serves every array library: `ops` is a namespace with ``exp``, ``logaddexp``,
+``maximum`` and ``minimum`` (`numpy`, `jax.numpy`, ...). Positive symbols enter as logarithms, so
+a law stays finite where its terms would overflow.
 """
 
 import math
@@ -84,6 +84,7 @@ _LOG: dict[type, Rule] = {
     sympy.Mul: lambda e, env, ops: sum(log_value(a, env, ops) for a in e.args),
     sympy.Pow: lambda e, env, ops: value(e.exp, env, ops) * log_value(e.base, env, ops),
     sympy.Max: lambda e, env, ops: reduce(ops.maximum, [log_value(a, env, ops) for a in e.args]),
+    sympy.Min: lambda e, env, ops: reduce(ops.minimum, [log_value(a, env, ops) for a in e.args]),
     sympy.exp: lambda e, env, ops: value(e.args[0], env, ops),
 }
 
@@ -94,6 +95,8 @@ _VALUE: dict[type, Rule] = {
     sympy.Add: lambda e, env, ops: sum(value(a, env, ops) for a in e.args),
     sympy.Mul: lambda e, env, ops: math.prod(value(a, env, ops) for a in e.args),
     sympy.Pow: lambda e, env, ops: ops.exp(log_value(e, env, ops)),
+    sympy.Max: lambda e, env, ops: reduce(ops.maximum, [value(a, env, ops) for a in e.args]),
+    sympy.Min: lambda e, env, ops: reduce(ops.minimum, [value(a, env, ops) for a in e.args]),
     sympy.exp: lambda e, env, ops: ops.exp(value(e.args[0], env, ops)),
     sympy.log: lambda e, env, ops: log_value(e.args[0], env, ops),
 }

@@ -103,8 +103,9 @@ class Parameter(Symbolic):
     domain
         Where it lives.
     typical
-        ``(median, spread)``: the value to expect and the standard deviation of its logarithm,
-        where this law's parameter differs from what its role suggests.
+        ``(centre, spread)``: the value to expect and the standard deviation of its logarithm (of
+        the value itself where the domain is real), where this law's parameter differs from what
+        its role suggests.
     """
 
     name: str

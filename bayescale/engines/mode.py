@@ -17,6 +17,9 @@ from scipy import linalg, optimize
 
 from bayescale.engines.density import Density, Observations
 
+STARTS = 6
+"""Number of searches; the first begins at the median of every prior."""
+
 
 @dataclass(frozen=True)
 class Mode:
@@ -51,7 +54,7 @@ class NoModeFound(ArithmeticError):
 
 
 def find_mode(
-    density: Density, observed: Observations, *, starts: int = 6, rng: np.random.Generator
+    density: Density, observed: Observations, *, starts: int = STARTS, rng: np.random.Generator
 ) -> Mode:
     """Climb to the posterior mode from the centre of the prior and from draws of it.
 
@@ -62,7 +65,7 @@ def find_mode(
     observed
         Log resources and log loss.
     starts
-        How many starts; the first is the median of every prior.
+        How many searches.
     rng
         Draws the other starts.
 

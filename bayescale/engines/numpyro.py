@@ -18,7 +18,7 @@ from numpyro.infer.hmc import HMCState, hmc
 from bayescale.diagnose import worst_convergence
 from bayescale.engines.density import Density, Observations, observations
 from bayescale.engines.engine import AbstractEngine, Draws, Progress
-from bayescale.engines.mode import NoModeFound, find_mode
+from bayescale.engines.mode import STARTS, NoModeFound, find_mode
 from bayescale.model import Model
 from bayescale.runs import Runs
 
@@ -88,7 +88,7 @@ class Engine(AbstractEngine):
             facts = {"mode_agreeing": mode.agreeing, "mode_starts": mode.starts}
         except NoModeFound:
             centre, factor = np.zeros(density.size), np.eye(density.size)
-            facts = {"mode_agreeing": 0, "mode_starts": 0}
+            facts = {"mode_agreeing": 0, "mode_starts": STARTS}
         progress(f"NUTS: compiling and warming up {chains} chains")
         # Starts twice as wide as the posterior, so that R-hat means something.
         starts = 2.0 * rng.standard_normal((chains, density.size))

@@ -80,6 +80,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
     repeats = parser.parse_args().repeats
+    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
+    if beside.is_dir():
+        os.environ.setdefault("BAYESCALE_DATA", str(beside))
     cold = {**os.environ, "JAX_ENABLE_COMPILATION_CACHE": "false"}
     print(f"bayescale fit + plan on epoch_chinchilla, medians of {repeats}, {os.cpu_count()} cores")
     for engine, limit in LIMITS.items():

@@ -8,6 +8,7 @@ import pytest
 from scipy import integrate, stats
 
 from bayescale.family import FAMILIES
+from bayescale.support import REAL
 
 ROUNDING = 1e-12
 """The log density is a sum of terms of order 100, each good to about 1e-15 relative; the
@@ -113,7 +114,7 @@ def test_the_density_integrates_to_one_on_the_real_line(name):
         )
 
     # Beyond 30 an interval's end is reached in double precision; less than 1e-12 lies there.
-    ends = (-np.inf, np.inf) if support.name == "real" else (-30.0, 30.0)
+    ends = (-np.inf, np.inf) if support == REAL else (-30.0, 30.0)
     total, error = integrate.quad(density, *ends, limit=200, epsabs=1e-10)
     assert error < 1e-7
     assert total == pytest.approx(1.0, abs=1e-7)

@@ -175,7 +175,10 @@ def test_a_parameter_without_a_default_says_what_to_pass():
     coordinate = Coordinate("E_0", Kind.PARAMETER, "a second floor", parameter=parameter)
     with pytest.raises(UsageError) as caught:
         coordinate_prior(coordinate, 2.7)
-    expected = "no default prior for E_0 with role floor; pass prior={'E_0': Prior(...)}."
+    expected = (
+        "E_0 with role floor and domain positive has no default prior; declare it with "
+        "typical=(centre, spread)."
+    )
     assert str(caught.value) == expected
 
 
@@ -190,6 +193,35 @@ def test_a_number_fixes_a_coordinate_and_a_prior_replaces_one():
     assert list(changed.table) == list(priors.table)
     assert changed.pivot == priors.pivot
     assert priors == defaults()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        ({"floor_fraction": 1.5}, "'floor_fraction' lives between 0 and 1, but"),
+        ({"alpha": 0.0}, "'alpha' lives between 0 and inf"),
+        ({"sigma": -1.0}, "'sigma' lives between 0 and inf"),
+        ({"alpha": Prior("Normal", mu=0.3, sigma=0.1)}, "reaches from -inf to inf"),
+        ({"share_N": Prior("LogNormal", mu=0, sigma=1)}, "'share_N' lives between 0 and 1"),
+        ({"alpha": "0.3"}, "the prior of 'alpha' must be a Prior, or a number that fixes it"),
+        ({"alpha": None}, "must be a Prior, or a number"),
+    ],
+)
+def test_a_prior_must_stay_where_its_coordinate_lives(overrides, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        defaults().replace(overrides)
+
+
+def test_a_narrower_support_is_allowed():
+    inside = Prior("Uniform", lower=0.2, upper=0.9)
+    assert defaults().replace({"floor_fraction": inside}).table["floor_fraction"] == inside
+
+
+def test_impossible_pivots_are_refused():
+    with pytest.raises(UsageError, match="the pivot of N must be finite and positive; got -1"):
+        Priors({}, {"N": -1.0}, {})
+    with pytest.raises(UsageError, match="law 'chinchilla' needs a pivot for N, D; got N"):
+        default_priors(laws.chinchilla, {}, pivot={"N": 1e9})
 
 
 def test_an_amplitude_cannot_be_given_a_prior():
@@ -207,9 +239,9 @@ def test_a_misspelt_coordinate_gets_a_guess():
 
 
 def test_the_pivot_is_kept_in_logarithms_too():
-    priors = Priors({}, {"N": 1e9, "D": 2e10})
+    priors = Priors({}, {"N": 1e9, "D": 2e10}, {})
     assert priors.log_pivot == {"N": math.log(1e9), "D": math.log(2e10)}
-    assert priors == Priors({}, {"N": 1e9, "D": 2e10})
+    assert priors == Priors({}, {"N": 1e9, "D": 2e10}, {})
     assert "log_pivot" not in repr(priors)
 
 

@@ -5,6 +5,7 @@ import pytest
 import sympy
 
 from bayescale.model import Model
+from bayescale.prior import Prior
 from theory import laws
 from theory import symbols as s
 from theory.errors import LawError
@@ -87,7 +88,7 @@ def test_one_bad_entry_of_an_array_is_enough():
 
 
 def test_a_real_parameter_may_be_negative_but_not_infinite():
-    delta = Parameter("delta", Role.SHAPE, "a test", domain=Domain.REAL)
+    delta = Parameter("delta", Role.SHAPE, "a test", domain=Domain.REAL, typical=(0.0, 1.0))
     law = declare(
         resources=(N,),
         parameters=(e, a, delta),
@@ -123,7 +124,7 @@ def test_the_loss_broadcasts_and_is_an_array_even_for_one_point():
 
 
 def test_logs_takes_the_logarithm_of_what_is_positive_and_values_leads_back():
-    delta = Parameter("delta", Role.SHAPE, "a test", domain=Domain.REAL)
+    delta = Parameter("delta", Role.SHAPE, "a test", domain=Domain.REAL, typical=(0.0, 1.0))
     law = declare(
         resources=(N,),
         parameters=(e, a, delta),
@@ -187,7 +188,7 @@ def test_a_new_law_has_a_chart_priors_and_simulated_runs():
 
 
 def test_a_new_law_with_a_real_parameter_is_simulated_in_its_own_units():
-    delta = Parameter("delta", Role.SHAPE, "a test", domain=Domain.REAL)
+    delta = Parameter("delta", Role.SHAPE, "a test", domain=Domain.REAL, typical=(0.0, 1.0))
     law = declare(
         resources=(N,),
         parameters=(e, a, alpha, delta),
@@ -195,6 +196,7 @@ def test_a_new_law_with_a_real_parameter_is_simulated_in_its_own_units():
         weights={N: alpha.symbol},
     )
     model = Model.at(law, pivot={"N": 1e6})
+    assert model.priors.table["delta"] == Prior("Normal", mu=0.0, sigma=1.0)
     simulated = model.simulate({"N": [1e5, 1e6]}, seed=0, coordinates={"delta": -0.7})
     assert simulated.coordinates["delta"] == -0.7
     assert simulated.parameters["delta"] == pytest.approx(-0.7, rel=ROUNDING)
