@@ -1,6 +1,7 @@
 """Log posterior density of a model on unconstrained coordinates.
 
-The one density behind every engine that works in JAX. Each coordinate is mapped from the real line
+The one density behind the engines, in JAX where it is differentiated or compiled and in NumPy
+where it is evaluated once. Each coordinate is mapped from the real line
 onto its prior's support; the Jacobian is in the density.
 """
 
@@ -64,24 +65,28 @@ class Density:
         return ops.stack(columns, axis=-1)
 
     def log_density(
-        self, position: Float[Array, " coordinate"], observed: Observations
-    ) -> Float[Array, ""]:
+        self,
+        position: Float[Array | np.ndarray, "*batch coordinate"],
+        observed: Observations,
+        ops: ModuleType = jnp,
+    ) -> Float[Array | np.ndarray, "*batch"]:
         """Log posterior density, up to the evidence, with the Jacobian of the bijections."""
-        coordinates = self.constrain(position, jnp)
-        total = self.log_likelihood(coordinates, observed).sum()
+        # One axis more than the batch, along which the runs are.
+        coordinates = self.constrain(position[..., None, :], ops)
+        total = self.log_likelihood(coordinates, observed, ops).sum(-1)
         for i, name in enumerate(self.model.free):
             prior = self.model.priors.table[name]
-            density = FAMILIES[prior.family].log_density
-            total += density(coordinates[name], jnp, **prior.arguments)
-            total += self._support(name).log_jacobian(position[i], jnp)
+            value = coordinates[name][..., 0]
+            total += FAMILIES[prior.family].log_density(value, ops, **prior.arguments)
+            total += self._support(name).log_jacobian(position[..., i], ops)
         return total
 
     def log_likelihood(
-        self, coordinates: Mapping[str, Any], observed: Observations
-    ) -> Float[Array, " run"]:
-        """Log likelihood of each run at one set of coordinates."""
+        self, coordinates: Mapping[str, Any], observed: Observations, ops: ModuleType = jnp
+    ) -> Float[Array | np.ndarray, "*batch run"]:
+        """Log likelihood of each run; coordinates are scalars or of shape (..., 1)."""
         log_resources, log_loss = observed
         model = self.model
-        mean = model.law.log_loss(model.parameters(coordinates, jnp), log_resources, jnp)
+        mean = model.law.log_loss(model.parameters(coordinates, ops), log_resources, ops)
         noise = model.likelihood.noise(mean, coordinates)
-        return FAMILIES[noise.family].log_density(log_loss, jnp, **noise.arguments)
+        return FAMILIES[noise.family].log_density(log_loss, ops, **noise.arguments)

@@ -6,8 +6,6 @@ sampling (Vehtari et al. 2024), and resampled. The Pareto k-hat of the weights s
 answer can be trusted; above 0.7 it is refused by the gate.
 """
 
-from collections.abc import Callable
-from functools import lru_cache
 from typing import ClassVar, final
 
 import jax
@@ -25,6 +23,9 @@ from bayescale.runs import Runs
 PROPOSALS = 10_000
 DEFAULT_DRAWS = 1000
 """Number of proposals, and of draws a chain where the user does not say."""
+
+CELLS = 1_000_000
+"""Proposals times runs evaluated at once, which bounds the memory."""
 
 TAIL = 7.0
 """Degrees of freedom of the proposal: heavier than a Gaussian, so that weights stay bounded."""
@@ -70,7 +71,7 @@ class Engine(AbstractEngine):
             at = (mode.position, mode.covariance)
             proposal = stats.multivariate_t(*at, df=TAIL)  # pyright: ignore[reportArgumentType]
             positions = proposal.rvs(PROPOSALS, random_state=rng).reshape(PROPOSALS, density.size)
-            log_posterior = np.asarray(_log_densities(density)(positions, observed))
+            log_posterior = _log_densities(density, positions, observed)
             log_ratio = log_posterior - proposal.logpdf(positions)
             weights, pareto_k = smooth_weights(np.nan_to_num(log_ratio, nan=-np.inf))
             chosen = _systematic(weights, count, rng)
@@ -86,10 +87,12 @@ class Engine(AbstractEngine):
         return Draws(values, {"lp": log_posterior[chosen].reshape(chains, -1)}, facts)
 
 
-@lru_cache(maxsize=8)
-def _log_densities(density: Density) -> Callable[[np.ndarray, Observations], jax.Array]:
-    """Log density at many positions, compiled once a model and table shape."""
-    return jax.jit(jax.vmap(density.log_density, in_axes=(0, None)))
+def _log_densities(density: Density, positions: np.ndarray, observed: Observations) -> np.ndarray:
+    """Log density at many positions, by NumPy: for one evaluation nothing is worth compiling."""
+    rows = max(1, CELLS // len(observed[1]))
+    chunks = [positions[i : i + rows] for i in range(0, len(positions), rows)]
+    with np.errstate(all="ignore"):  # what overflows gets no weight
+        return np.concatenate([density.log_density(chunk, observed, np) for chunk in chunks])
 
 
 def _systematic(weights: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

@@ -78,7 +78,7 @@ def find_mode(
     NoModeFound
         If no start ended at a proper maximum.
     """
-    value_and_gradient = _value_and_gradient(density)
+    value_and_gradient = negative_log_density(density)
 
     def objective(position: np.ndarray) -> tuple[float, np.ndarray]:
         value, gradient = value_and_gradient(position, observed)
@@ -109,8 +109,8 @@ def find_mode(
 
 
 @lru_cache(maxsize=8)
-def _value_and_gradient(density: Density) -> Callable[[np.ndarray, Observations], Any]:
-    """Negative log density and its gradient, compiled once a model and table shape."""
+def negative_log_density(density: Density) -> Callable[[np.ndarray, Observations], Any]:
+    """Value and gradient of the negative log density; compiled once a model and table shape."""
     return jax.jit(jax.value_and_grad(lambda at, observed: -density.log_density(at, observed)))
 
 

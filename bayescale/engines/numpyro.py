@@ -14,11 +14,12 @@ from typing import Any, ClassVar, final
 import jax
 import numpy as np
 from numpyro.infer.hmc import HMCState, hmc
+from numpyro.infer.util import ParamInfo
 
 from bayescale.diagnose import worst_convergence
 from bayescale.engines.density import Density, Observations, observations
 from bayescale.engines.engine import AbstractEngine, Draws, Progress
-from bayescale.engines.mode import STARTS, NoModeFound, find_mode
+from bayescale.engines.mode import STARTS, NoModeFound, find_mode, negative_log_density
 from bayescale.model import Model
 from bayescale.runs import Runs
 
@@ -124,9 +125,9 @@ def _program(density: Density) -> tuple[Callable[..., HMCState], Callable[..., A
 
     initialise, sample = hmc(potential_fn_gen=potential, algo="NUTS")
 
-    def start(key: jax.Array, position: jax.Array, target: Target) -> HMCState:
+    def start(key: jax.Array, at: ParamInfo, target: Target) -> HMCState:
         return initialise(
-            position,
+            at,
             WARMUP,
             dense_mass=True,
             target_accept_prob=ACCEPTANCE,
@@ -155,10 +156,19 @@ class _Sampler:
     ) -> None:
         start, advance = _program(density)
         self._target = target
-        self._states = [start(key, at, target) for key, at in zip(keys, starts, strict=True)]
+        self._states = [
+            start(key, self._evaluated(density, at), target)
+            for key, at in zip(keys, starts, strict=True)
+        ]
         # Compiled here, once: the threads would each compile it for themselves.
         self._advance = advance.lower(self._states[0], target).compile()
         self._traces: list[list[Trace]] = [[] for _ in self._states]
+
+    def _evaluated(self, density: Density, whitened: np.ndarray) -> ParamInfo:
+        """A start with its potential and gradient, from the program that found the mode."""
+        centre, factor, observed = self._target
+        value, gradient = negative_log_density(density)(centre + factor @ whitened, observed)
+        return ParamInfo(whitened, value, factor.T @ np.asarray(gradient))
 
     def draw(self, count: int, *, keep: bool = True) -> None:
         """Advance every chain by `count` draws; warm-up draws are not kept."""
