@@ -32,7 +32,7 @@ def fit(
     law: str | AbstractLaw | Model = "chinchilla",
     *,
     engine: str = "numpyro",
-    likelihood: str | AbstractLikelihood = "studentt",
+    likelihood: str | AbstractLikelihood | None = None,
     prior: Mapping[str, Prior | float] | None = None,
     draws: int | None = None,
     chains: int = 4,
@@ -54,7 +54,7 @@ def fit(
     engine
         ``"numpyro"`` (NUTS) or ``"laplace"`` (mode, curvature, importance resampling).
     likelihood
-        ``"studentt"`` (robust, default) or ``"normal"``, or a likelihood object.
+        ``"studentt"`` (robust, the default) or ``"normal"``, or a likelihood object.
     prior
         Coordinate or noise parameter -> `Prior`, in place of the default; a number fixes it.
     draws
@@ -99,9 +99,15 @@ def fit(
         raise UsageError(f"seed must not be negative; got {seed}.")
     sampler = engines.get(engine)
     if isinstance(law, Model):
+        if likelihood is not None:
+            raise UsageError(
+                f"likelihood={likelihood!r} was given beside a model, which has its own "
+                f"('{law.likelihood.name}'); build the model with the likelihood you want."
+            )
         model = replace(law, priors=law.priors.replace(prior or {}))
     else:
-        model = Model.for_runs(law, table, likelihood=likelihood, prior=prior)
+        noise = "studentt" if likelihood is None else likelihood
+        model = Model.for_runs(law, table, likelihood=noise, prior=prior)
     free = [name for name in model.free if name in model.law.chart.names]
     names = [resource.name for resource in model.law.resources]
     require_identifiable(table, names, len(free))

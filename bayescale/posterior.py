@@ -115,10 +115,14 @@ class Posterior:
             law.logs({str(name): draws[name] for name in draws}, parameters_only=True)
         except TheoryError as error:
             raise UsageError(str(error)) from error
-        posterior = {
-            p.name: (("chain", "draw"), np.atleast_2d(np.asarray(draws[p.name], dtype=np.float64)))
-            for p in law.parameters
-        }
+        arrays = {p.name: np.atleast_1d(np.asarray(draws[p.name], float)) for p in law.parameters}
+        if (
+            len({array.shape for array in arrays.values()}) > 1
+            or arrays[law.parameters[0].name].ndim > 1
+        ):
+            shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+            raise UsageError(f"every parameter needs draws of one shape (draw,); got {shapes}.")
+        posterior = {name: (("chain", "draw"), array[None, :]) for name, array in arrays.items()}
         tree = xr.DataTree.from_dict({"posterior": xr.Dataset(posterior)})
         unknown = "these draws were made elsewhere, so nothing is known of their convergence."
         return cls(law, None, tree, Diagnosis(warnings=(unknown,)), {"engine": "given draws"})

@@ -123,6 +123,16 @@ def _hessian(
     return (np.stack(rows) + np.stack(rows).T) / 2.0
 
 
+def prior_spread(density: Density) -> tuple[np.ndarray, np.ndarray]:
+    """Centre and diagonal factor of the prior, unconstrained: where to begin without a mode."""
+    table = density.model.priors.table
+    low, centre, high = (
+        density.unconstrain({n: np.asarray(table[n].scipy().ppf(p)) for n in density.model.free})
+        for p in (0.16, 0.5, 0.84)
+    )
+    return centre, np.diag((high - low) / 2.0)
+
+
 def _starts(density: Density, count: int, rng: np.random.Generator) -> list[np.ndarray]:
     table, free = density.model.priors.table, density.model.free
     centre = {name: table[name].scipy().median() for name in free}

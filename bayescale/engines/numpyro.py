@@ -19,7 +19,13 @@ from numpyro.infer.util import ParamInfo
 from bayescale.diagnose import worst_convergence
 from bayescale.engines.density import Density, Observations, observations
 from bayescale.engines.engine import AbstractEngine, Draws, Progress
-from bayescale.engines.mode import STARTS, NoModeFound, find_mode, negative_log_density
+from bayescale.engines.mode import (
+    STARTS,
+    NoModeFound,
+    find_mode,
+    negative_log_density,
+    prior_spread,
+)
 from bayescale.model import Model
 from bayescale.runs import Runs
 
@@ -88,7 +94,7 @@ class Engine(AbstractEngine):
             centre, factor = mode.position, mode.factor
             facts = {"mode_agreeing": mode.agreeing, "mode_starts": mode.starts}
         except NoModeFound:
-            centre, factor = np.zeros(density.size), np.eye(density.size)
+            centre, factor = prior_spread(density)
             facts = {"mode_agreeing": 0, "mode_starts": STARTS}
         progress(f"NUTS: compiling and warming up {chains} chains")
         # Starts twice as wide as the posterior, so that R-hat means something.

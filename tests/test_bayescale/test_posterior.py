@@ -112,6 +112,11 @@ def test_missing_parameters_are_named() -> None:
         bs.Posterior.from_draws("chinchilla", draws)
 
 
+def test_draws_of_unlike_shapes_are_refused() -> None:
+    with pytest.raises(UsageError, match=r"one shape \(draw,\); got .*alpha \(3,\)"):
+        bs.Posterior.from_draws("chinchilla", {**_published(), "alpha": np.full(3, 0.3)})
+
+
 def test_parameters_out_of_their_domain_are_refused() -> None:
     with pytest.raises(UsageError, match="alpha of law 'chinchilla' must be finite and positive"):
         bs.Posterior.from_draws("chinchilla", {**_published(), "alpha": np.full(400, -0.1)})
