@@ -48,6 +48,25 @@ Force = Annotated[bool, typer.Option(help="Go on where diagnostics refuse; the o
 Saved = Annotated[Path, typer.Argument(help="A posterior saved by `bayescale fit -o`.")]
 
 
+def _version(asked: bool) -> bool:
+    if asked:
+        from bayescale._version import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+    return asked
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """From a table of training runs to a converged posterior and a compute-optimal plan."""
+
+
 def command(function: Callable[..., None]) -> Callable[..., None]:
     """Register a subcommand: its errors become one sentence on stderr and an exit code."""
 

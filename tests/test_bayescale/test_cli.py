@@ -4,11 +4,9 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from typer.testing import CliRunner, Result
 
@@ -219,6 +217,10 @@ def test_an_interrupted_fit_exits_130_and_writes_nothing(
     assert not path.exists()
 
 
+def test_the_version_is_the_package_s() -> None:
+    assert run("--version").stdout.strip() == bs.__version__
+
+
 def test_help_loads_nothing_heavy() -> None:
     """Speed is the benchmark's; what costs the time is that nothing heavy may be imported."""
     program = (
@@ -238,7 +240,6 @@ def test_the_installed_command_fits_a_table(table: Path, tmp_path: Path) -> None
     """The console script itself, in a process of its own, with its own cache folder."""
     script = Path(sys.executable).parent / "bayescale"
     environment = {**os.environ, "JAX_COMPILATION_CACHE_DIR": str(tmp_path / "cache")}
-    start = time.perf_counter()
     result = subprocess.run(
         [script, "fit", table, *COLUMNS, "--engine", "laplace", "--json"],
         capture_output=True,
@@ -246,7 +247,5 @@ def test_the_installed_command_fits_a_table(table: Path, tmp_path: Path) -> None
         check=True,
         env=environment,
     )
-    assert time.perf_counter() - start < 600
     assert np.isfinite(json.loads(result.stdout)["params"]["alpha"]["mean"])
     assert any((tmp_path / "cache").iterdir())
-    assert isinstance(pd.read_csv(table), pd.DataFrame)
