@@ -268,10 +268,11 @@ def _load(path: Path) -> "Posterior":
 
 
 def _table(table: str, columns: dict[str, str]) -> "Runs":
-    from bayescale.data import cards, load
+    from bayescale.data import load
     from bayescale.runs import read_runs
 
-    if not Path(table).exists() and table in cards():
+    path = Path(table)
+    if table != "-" and not path.suffix and not path.exists():  # then it can only be a name
         runs = load(table, columns=columns or None)
     else:
         runs = read_runs(table, columns=columns or None)
@@ -338,7 +339,7 @@ def _print(text: str) -> None:
 
 def _untrusted(trusted: bool) -> None:
     if not trusted:
-        _print("NOT TRUSTED: diagnostics refused this posterior, and --force went on.")
+        _print("NOT TRUSTED: diagnostics refused this posterior.")
 
 
 def _show(table: "pd.DataFrame", *, index: bool = True) -> None:

@@ -174,6 +174,7 @@ def test_a_bad_table_exits_3_with_one_sentence(fault: str, tmp_path: Path) -> No
     ("arguments", "code", "sentence"),
     [
         (("fit", "no_such_file.csv"), 3, "there is no file"),
+        (("fit", "tiny_ml"), 3, "Did you mean 'tiny_lm'"),
         (("fit", "runs.pkl"), 4, "pkl"),
         (("summary", "no_such_file.nc"), 3, "there is no file"),
         (("fit", "TABLE", "--law", "chinchila"), 2, "Did you mean 'chinchilla'"),
