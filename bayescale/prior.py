@@ -231,7 +231,6 @@ class Priors:
         return Priors(table, self.pivot, self.bounds)
 
 
-# Residual and exponent defaults: see the prior predictive table in the documentation of each law.
 ROLE_PRIORS: dict[Role, tuple[float, float]] = {
     Role.EXPONENT: (0.3, 0.4),
     Role.SHAPE: (1.0, 0.35),

@@ -146,20 +146,6 @@ class AbstractLaw(ABC):
             for p in self.parameters
         }
 
-    def parameter(self, name: str) -> Parameter:
-        """Look a parameter up by name.
-
-        Raises
-        ------
-        LawError
-            If the law has no such parameter.
-        """
-        for known in self.parameters:
-            if known.name == name:
-                return known
-        names = ", ".join(p.name for p in self.parameters)
-        raise LawError(f"law '{self.name}' has no parameter '{name}'; it has {names}.")
-
 
 @final
 @dataclass(frozen=True, kw_only=True)

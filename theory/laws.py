@@ -7,7 +7,7 @@ planned with, and run through the contract tests.
 from theory import symbols as s
 from theory.errors import UnknownLaw, did_you_mean
 from theory.law import AbstractLaw, Law
-from theory.symbols import C, D, N, Parameter, Resource
+from theory.symbols import C, D, N, Resource
 
 
 def _power(resource: Resource, name: str) -> Law:
@@ -122,4 +122,4 @@ def get(name: str) -> AbstractLaw:
     raise UnknownLaw(f"no law called '{name}'.{did_you_mean(name, known)}")
 
 
-__all__ = ["Parameter", "catalogue", "get", *catalogue()]  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = ["catalogue", "get", *catalogue()]  # pyright: ignore[reportUnsupportedDunderAll]

@@ -75,47 +75,36 @@ class Engine(AbstractEngine):
     ) -> Draws:
         """Draw by NUTS; see `AbstractEngine.sample`."""
         with jax.enable_x64(True):
-            return self._sample(model, runs, draws, chains, seed, progress)
-
-    def _sample(
-        self,
-        model: Model,
-        runs: Runs,
-        draws: int | None,
-        chains: int,
-        seed: int,
-        progress: Progress,
-    ) -> Draws:
-        density, observed = Density(model), observations(model, runs)
-        rng = np.random.default_rng(seed)
-        progress("looking for the posterior mode")
-        try:
-            mode = find_mode(density, observed, rng=rng)
-            centre, factor = mode.position, mode.factor
-            facts = {"mode_agreeing": mode.agreeing, "mode_starts": mode.starts}
-        except NoModeFound:
-            centre, factor = prior_spread(density)
-            facts = {"mode_agreeing": 0, "mode_starts": STARTS}
-        progress(f"NUTS: compiling and warming up {chains} chains")
-        # Starts twice as wide as the posterior, so that R-hat means something.
-        starts = 2.0 * rng.standard_normal((chains, density.size))
-        keys = jax.random.split(jax.random.key(seed), chains)
-        sampler = _Sampler(density, (centre, factor, observed), keys, starts)
-        sampler.draw(WARMUP, keep=False)
-        while True:
-            sampler.draw(BLOCK if draws is None else draws)
-            trace = sampler.trace()
-            positions = centre + trace["z"] @ factor.T
-            count = positions.shape[1]
-            if draws is not None or chains == 1 or count >= MAXIMUM:
-                break
-            rhat, ess = worst_convergence(positions)
-            progress(f"NUTS: {count} draws a chain, R-hat {rhat:.3f}, smallest ESS {ess:.0f}")
-            if ess >= TARGET_ESS and rhat <= TARGET_RHAT:
-                break
-        sample_stats = {arviz: trace[name] for name, arviz in STATS.items()}
-        sample_stats["lp"] = -sample_stats["lp"]
-        return Draws(density.constrain(positions), sample_stats, {**facts, "warmup": WARMUP})
+            density, observed = Density(model), observations(model, runs)
+            rng = np.random.default_rng(seed)
+            progress("looking for the posterior mode")
+            try:
+                mode = find_mode(density, observed, rng=rng)
+                centre, factor = mode.position, mode.factor
+                facts = {"mode_agreeing": mode.agreeing, "mode_starts": mode.starts}
+            except NoModeFound:
+                centre, factor = prior_spread(density)
+                facts = {"mode_agreeing": 0, "mode_starts": STARTS}
+            progress(f"NUTS: compiling and warming up {chains} chains")
+            # Starts twice as wide as the posterior, so that R-hat means something.
+            starts = 2.0 * rng.standard_normal((chains, density.size))
+            keys = jax.random.split(jax.random.key(seed), chains)
+            sampler = _Sampler(density, (centre, factor, observed), keys, starts)
+            sampler.draw(WARMUP, keep=False)
+            while True:
+                sampler.draw(BLOCK if draws is None else draws)
+                trace = sampler.trace()
+                positions = centre + trace["z"] @ factor.T
+                count = positions.shape[1]
+                if draws is not None or chains == 1 or count >= MAXIMUM:
+                    break
+                rhat, ess = worst_convergence(positions)
+                progress(f"NUTS: {count} draws a chain, R-hat {rhat:.3f}, smallest ESS {ess:.0f}")
+                if ess >= TARGET_ESS and rhat <= TARGET_RHAT:
+                    break
+            sample_stats = {arviz: trace[name] for name, arviz in STATS.items()}
+            sample_stats["lp"] = -sample_stats["lp"]
+            return Draws(density.constrain(positions), sample_stats, {**facts, "warmup": WARMUP})
 
 
 @lru_cache(maxsize=8)

@@ -101,14 +101,6 @@ def test_a_real_parameter_may_be_negative_but_not_infinite():
         law.loss(**values, delta=np.inf)
 
 
-def test_an_unknown_parameter_is_refused_with_the_known_ones():
-    assert laws.chinchilla.parameter("beta").meaning == "exponent of the loss in training data"
-    with pytest.raises(LawError) as caught:
-        laws.chinchilla.parameter("q")
-    expected = "law 'chinchilla' has no parameter 'q'; it has E, A, B, alpha, beta."
-    assert str(caught.value) == expected
-
-
 # --- evaluation
 
 
