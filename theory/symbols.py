@@ -18,6 +18,10 @@ class Role(StrEnum):
     """Resolution-limited exponent of one resource."""
     SHAPE = "shape"
     """Shape of the crossover between the limits; changes no exponent."""
+    POSITION = "position"
+    """A place along a resource, in its unit, where the law changes."""
+    CAP = "cap"
+    """Loss without any training: what is left when a resource vanishes."""
 
 
 class Domain(StrEnum):
@@ -25,6 +29,18 @@ class Domain(StrEnum):
 
     POSITIVE = "positive"
     REAL = "real"
+    UNIT = "unit"
+    """Between 0 and 1, exclusive; travels as a logarithm, like every positive parameter."""
+
+    @property
+    def is_positive(self) -> bool:
+        """Whether what lives here travels as a logarithm."""
+        return self is not Domain.REAL
+
+    @property
+    def middle(self) -> float:
+        """A value well inside."""
+        return {Domain.POSITIVE: 1.0, Domain.REAL: 0.0, Domain.UNIT: 0.5}[self]
 
 
 class Symbolic:
@@ -76,11 +92,20 @@ class Resource(Symbolic):
         Column name and symbol, e.g. ``"N"``.
     meaning, unit
         Words for tables and error messages.
+    typical
+        Range of a covariate, such as precision in bits, that describes a run but is not spent;
+        None for a size, which may have any value.
     """
 
     name: str
     meaning: str
     unit: str
+    typical: tuple[float, float] | None = None
+
+    @property
+    def is_covariate(self) -> bool:
+        """Whether it describes a run instead of being spent."""
+        return self.typical is not None
 
     @property
     def symbol(self) -> sympy.Symbol:
@@ -104,8 +129,11 @@ class Parameter(Symbolic):
         Where it lives.
     typical
         ``(centre, spread)``: the value to expect and the standard deviation of its logarithm (of
-        the value itself where the domain is real), where this law's parameter differs from what
-        its role suggests.
+        the value itself where the domain is real; in the domain from 0 to 1 the mean and the
+        concentration ``alpha + beta`` of a beta distribution), where this law's parameter differs
+        from what its role suggests.
+    of
+        The resource along which a position lies.
     """
 
     name: str
@@ -114,11 +142,12 @@ class Parameter(Symbolic):
     unit: str = "1"
     domain: Domain = Domain.POSITIVE
     typical: tuple[float, float] | None = None
+    of: Resource | None = None
 
     @property
     def symbol(self) -> sympy.Symbol:
         """The SymPy symbol, positive where the domain is."""
-        if self.domain is Domain.POSITIVE:
+        if self.domain.is_positive:
             return sympy.Symbol(self.name, positive=True)
         return sympy.Symbol(self.name, real=True)
 
@@ -126,14 +155,34 @@ class Parameter(Symbolic):
 N = Resource("N", "model size", "parameters")
 D = Resource("D", "training data", "tokens")
 C = Resource("C", "training compute", "FLOP")
+U = Resource("U", "unique training data", "tokens")
+t = Resource("t", "training time", "steps")
+S = Resource("S", "serial training steps", "steps")
+B = Resource("B", "batch size", "tokens")
+N_v = Resource("N_v", "vocabulary parameters", "parameters")
+N_nv = Resource("N_nv", "non-vocabulary parameters", "parameters")
+H = Resource("H", "training characters", "characters")
+density = Resource("density", "fraction of weights in use", "1", typical=(0.02, 1.0))
+experts = Resource("experts", "number of experts", "experts", typical=(1.0, 512.0))
+G = Resource("G", "granularity of experts", "1", typical=(1.0, 32.0))
+bits = Resource("bits", "precision of the weights", "bits", typical=(3.0, 16.0))
+streams = Resource("streams", "parallel streams", "streams", typical=(1.0, 8.0))
 
-RESOURCES: dict[str, Resource] = {resource.name: resource for resource in (N, D, C)}
+RESOURCES: dict[str, Resource] = {
+    resource.name: resource
+    for resource in (N, D, C, U, t, S, B, N_v, N_nv, H, density, experts, G, bits, streams)
+}
 """Every resource a runs table can have a column for."""
 
 
 def floor(name: str = "E") -> Parameter:
     """Irreducible loss, in nats per token."""
     return Parameter(name, Role.FLOOR, "irreducible loss", "nats/token")
+
+
+def cap(name: str = "L_0") -> Parameter:
+    """Loss without training (for a language model ``ln V``), in nats per token."""
+    return Parameter(name, Role.CAP, "loss without training", "nats/token")
 
 
 def amplitude(name: str, of: Resource, *, unit: str | None = None) -> Parameter:
@@ -154,6 +203,18 @@ def exponent(name: str, of: Resource, *, typical: tuple[float, float] | None = N
     )
 
 
-def shape(name: str, meaning: str, *, typical: tuple[float, float] | None = None) -> Parameter:
+def position(name: str, of: Resource) -> Parameter:
+    """A place along resource `of` where the law changes; expected among the data."""
+    return Parameter(name, Role.POSITION, f"{of.meaning} at the change", of.unit, of=of)
+
+
+def shape(
+    name: str,
+    meaning: str,
+    *,
+    typical: tuple[float, float] | None = None,
+    domain: Domain = Domain.POSITIVE,
+    unit: str = "1",
+) -> Parameter:
     """Shape of the crossover between resource-limited regimes."""
-    return Parameter(name, Role.SHAPE, meaning, "1", typical=typical)
+    return Parameter(name, Role.SHAPE, meaning, unit, domain, typical)
