@@ -150,7 +150,7 @@ def bounded(law: AbstractLaw) -> Verdict:
         return _violation(
             "A6",
             found,
-            f"with sizes e^-800 times those of the fit the loss is {sympy.N(found.value, 3)} and "
+            f"with sizes e^-800 times those of the fit the loss is {sympy.N(found.value, 3)!s} and "
             "grows further.",
             "at most ln V",
         )
