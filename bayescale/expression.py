@@ -10,15 +10,18 @@ import keyword
 import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import accumulate
 
 import numpy as np
 import sympy
 
 from bayescale.errors import LimitError, UsageError
+from theory import laws
 from theory import symbols as s
 from theory.errors import LawError
-from theory.law import Law
+from theory.law import AbstractLaw, Law
+from theory.scaling import discover_weights
 from theory.symbols import RESOURCES, Parameter, Resource, Role
 from theory.terms import monomial_powers
 
@@ -54,6 +57,26 @@ def looks_like_expression(text: str) -> bool:
     (False, True)
     """
     return re.fullmatch(r"[\w-]*", text.strip()) is None
+
+
+def find_law(law: str | AbstractLaw, *, resources: Sequence[str] | None = None) -> AbstractLaw:
+    """A law from its name in the catalogue or from a formula; a law is returned as it is.
+
+    Raises
+    ------
+    UnknownLaw
+        If a name is not in the catalogue.
+    UsageError, LimitError
+        If a formula cannot be read; see `parse_law`.
+
+    Examples
+    --------
+    >>> find_law("chinchilla").title, find_law("E + A/N**a").weights
+    ('additive law', {...})
+    """
+    if isinstance(law, AbstractLaw):
+        return law
+    return parse_law(law, resources=resources) if looks_like_expression(law) else laws.get(law)
 
 
 def parse_law(text: str, *, resources: Sequence[str] | None = None, name: str | None = None) -> Law:
@@ -122,7 +145,9 @@ def parse_law(text: str, *, resources: Sequence[str] | None = None, name: str | 
             law.log_loss(dict.fromkeys(unknown, 0.0), dict.fromkeys(used, 0.0), np)
     except LawError as error:
         raise UsageError(f"the law {shown} cannot be computed: {error}") from error
-    return law
+    found = discover_weights(law)
+    weights = found.values if found.exact and not found.free else None
+    return replace(law, weights=weights, kernel=sympy.S.NaN)  # made again from its formula
 
 
 def _read(text: str) -> tuple[str, ast.expr, list[str]]:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from bayescale import likelihood as likelihoods
 from bayescale.errors import UsageError
+from bayescale.expression import find_law
 from bayescale.family import FAMILIES
 from bayescale.likelihood import AbstractLikelihood
 from bayescale.prior import Prior, Priors, default_priors
@@ -69,7 +70,7 @@ class Model:
         prior
             Priors that replace defaults; a number fixes the coordinate.
         """
-        law = laws.get(law) if isinstance(law, str) else law
+        law = find_law(law)
         return cls.at(
             law,
             pivot={r.name: geometric_mean(runs.column(r.name)) for r in law.resources},
@@ -89,7 +90,7 @@ class Model:
         prior: Mapping[str, Prior | float] | None = None,
     ) -> "Model":
         """Model with default priors at a given pivot and loss level, before any run."""
-        law = laws.get(law) if isinstance(law, str) else law
+        law = find_law(law)
         noise = likelihoods.get(likelihood)
         priors = default_priors(law, noise.priors(), pivot=pivot, level=level)
         return cls(law, priors.replace(prior or {}), noise)
@@ -161,6 +162,7 @@ class Model:
         return {
             "law": self.law.name,
             "formula": self.law.formula_text(),
+            "resources": [resource.name for resource in self.law.resources],
             "likelihood": self.likelihood.name,
             "priors": {name: prior.to_dict() for name, prior in self.priors.table.items()},
             "pivot": dict(self.priors.pivot),
@@ -182,7 +184,9 @@ class Model:
         UsageError
             If the law's formula is not the one that was saved.
         """
-        law = law if law is not None else laws.get(data["law"])
+        if law is None:
+            given = data["law"] if data["law"] in laws.catalogue() else data["formula"]
+            law = find_law(given, resources=data.get("resources"))
         if law.formula_text() != data["formula"]:
             raise UsageError(
                 f"this was made with law '{data['law']}' = {data['formula']}, but the law of that "

@@ -16,12 +16,11 @@ from jaxtyping import Float
 from bayescale._atomic import replacing
 from bayescale.diagnose import TAIL_PROB, Diagnosis
 from bayescale.errors import PosteriorFileError, UsageError
+from bayescale.expression import find_law
 from bayescale.model import Model, sample_noise
 from bayescale.runs import Runs
-from theory import laws
 from theory.errors import TheoryError
 from theory.law import AbstractLaw
-from theory.symbols import Domain
 
 FORMAT = 1
 """Version of the saved layout."""
@@ -110,7 +109,7 @@ class Posterior:
         UsageError
             If a parameter is missing or out of its domain.
         """
-        law = laws.get(law) if isinstance(law, str) else law
+        law = find_law(law)
         try:
             law.logs({str(name): draws[name] for name in draws}, parameters_only=True)
         except TheoryError as error:
@@ -151,7 +150,7 @@ class Posterior:
         out = {}
         for parameter in self.law.parameters:
             values = self.draws[parameter.name].to_numpy().reshape(-1)
-            out[parameter.name] = np.log(values) if parameter.domain is Domain.POSITIVE else values
+            out[parameter.name] = np.log(values) if parameter.domain.is_positive else values
         return out
 
     @property

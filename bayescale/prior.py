@@ -241,7 +241,14 @@ LANGUAGE_MODEL_LOSS = 2.7
 """Loss, in nats per token, to expect at a pivot where there are no data."""
 
 
-def coordinate_prior(coordinate: Coordinate, level: float) -> Prior:
+LN_VOCABULARY = math.log(50_257)
+"""Loss of an untrained language model with a usual vocabulary, in nats per token."""
+
+POSITION_SPREAD = 1.5
+"""Standard deviation, in e-folds around the pivot, of the place where a law changes."""
+
+
+def coordinate_prior(coordinate: Coordinate, level: float, pivot: Mapping[str, float]) -> Prior:
     """The default prior of one coordinate.
 
     Parameters
@@ -250,6 +257,8 @@ def coordinate_prior(coordinate: Coordinate, level: float) -> Prior:
         Of a law's chart.
     level
         Loss to expect at the pivot.
+    pivot
+        Size of each resource there.
     """
     if coordinate.kind is Kind.LEVEL:
         return Prior.around(level, 0.2)
@@ -262,6 +271,14 @@ def coordinate_prior(coordinate: Coordinate, level: float) -> Prior:
         return Prior("Beta", alpha=1.5, beta=1.5 * coordinate.after)
     parameter = coordinate.parameter
     assert parameter is not None
+    if parameter.role is Role.CAP:
+        # The loss of an untrained language model is ln V whatever the data say.
+        return Prior.fixed(max(LN_VOCABULARY, 4.0 * level))
+    if parameter.role is Role.POSITION and parameter.of is not None:
+        return Prior.around(pivot[parameter.of.name], POSITION_SPREAD)
+    if parameter.domain is Domain.UNIT:
+        mean, concentration = parameter.typical or (0.5, 2.0)
+        return Prior("Beta", alpha=mean * concentration, beta=(1 - mean) * concentration)
     positive = parameter.domain is Domain.POSITIVE
     typical = parameter.typical or (ROLE_PRIORS.get(parameter.role) if positive else None)
     if typical is None:
@@ -304,6 +321,6 @@ def default_priors(
             f"law '{law.name}' needs a pivot for {', '.join(names)}; "
             f"got {', '.join(pivot) or 'none'}."
         )
-    table = {c.name: coordinate_prior(c, level) for c in law.chart.coordinates} | dict(noise)
+    table = {c.name: coordinate_prior(c, level, pivot) for c in law.chart.coordinates} | dict(noise)
     bounds = {name: prior.bounds for name, prior in table.items()}
     return Priors(table, {name: float(pivot[name]) for name in names}, bounds)

@@ -12,16 +12,20 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 # and those may import each other.
 LAYERS = {
     "theory": (
-        "errors symbols",
-        "logdomain terms",
+        "errors symbols timebox verdict precision degrees",
+        "logdomain links rules",
+        "terms cdf",
         "chart",
         "law",
-        "laws optimum",
+        "crossover optimum sampling",
+        "laws scaling",
+        "evidence",
+        "admissible",
     ),
     "bayescale": (
         "errors support _atomic _version",
-        "family cost diagnose _cells",
-        "prior _reading",
+        "family cost diagnose _cells expression",
+        "prior _reading _check",
         "likelihood _columns",
         "runs",
         "data model",

@@ -316,7 +316,9 @@ def _approaches(
         asked = [rho for rho in (first, second) if rho < math.inf] if integers else [first]
         for rho in asked:
             if rho == math.inf or not allowed(size, sympy.Rational(round(rho * 10**6), 10**6)):
-                detail = f"{size.name} approaches its limit with the exponent {rho:.6g}, not {words}."
+                detail = (
+                    f"{size.name} approaches its limit with the exponent {rho:.6g}, not {words}."
+                )
                 return _refuted(code, detail, measured.witness, f"{rho:.6g}", words)
         proved = False
         parts.append(f"{size.name}: {first:.6g}")

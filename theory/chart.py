@@ -125,9 +125,7 @@ class Chart:
         at_pivot = {**parameters, **log_pivot}
         log_kernel = self.split.log_kernel(at_pivot, ops)
         log_shares = self.split.to_shares(log_kernel, at_pivot, ops)
-        log_level = log_value(
-            self.link.loss(LOSS), {**at_pivot, LOSS.name: log_kernel}, ops
-        )
+        log_level = log_value(self.link.loss(LOSS), {**at_pivot, LOSS.name: log_kernel}, ops)
         out: dict[str, Any] = {"L_pivot": ops.exp(log_level)}
         if self.link.floor is not None:
             out["floor_fraction"] = ops.exp(parameters[self.link.floor.name] - log_level)

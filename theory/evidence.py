@@ -85,7 +85,9 @@ def _points(law: AbstractLaw, draw: Draw, rng: np.random.Generator) -> dict[str,
 
 def _at(expr: Any, law: AbstractLaw, draw: Draw) -> Any:
     """A weight at a draw of parameters."""
-    natural = {p.symbol: float(v) for p in law.parameters for v in [law.values(draw.parameters)[p.name]]}
+    natural = {
+        p.symbol: float(v) for p in law.parameters for v in [law.values(draw.parameters)[p.name]]
+    }
     covariates = {r.symbol: math.exp(draw.log_pivot[r.name]) for r in law.resources}
     return sympy.sympify(expr, strict=True).subs({**covariates, **natural})
 
@@ -258,13 +260,19 @@ def unbounded(law: AbstractLaw, seed: int) -> Found | None:
     parameters = {name: ops.mpf(v) for name, v in draw.parameters.items()}
     logs = []
     for far in (400.0, 800.0):
-        point = {r.name: draw.log_pivot[r.name] - (0.0 if r.is_covariate else far) for r in law.resources}
-        logs.append((point, law.log_loss(parameters, {n: ops.mpf(v) for n, v in point.items()}, ops)))
+        point = {
+            r.name: draw.log_pivot[r.name] - (0.0 if r.is_covariate else far) for r in law.resources
+        }
+        logs.append(
+            (point, law.log_loss(parameters, {n: ops.mpf(v) for n, v in point.items()}, ops))
+        )
     growth = logs[1][1] - logs[0][1]
     if _is_number(growth) and growth < 1e-3:
         return None
     value = ops.exp(logs[1][1]) if _is_number(growth) else ops.mpf("nan")
-    return Found(ops.to_sympy(value), witness_point(law, draw.parameters, logs[1][0], ops), "the loss")
+    return Found(
+        ops.to_sympy(value), witness_point(law, draw.parameters, logs[1][0], ops), "the loss"
+    )
 
 
 def not_absorbed(law: AbstractLaw, unit: str, seed: int) -> Found | None:

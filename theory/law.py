@@ -306,7 +306,12 @@ class Law(AbstractLaw):
 
     @classmethod
     def from_generator(
-        cls, generator: sympy.Expr, x: sympy.Symbol, *, limits: tuple[Term, Term], **declaration: Any
+        cls,
+        generator: sympy.Expr,
+        x: sympy.Symbol,
+        *,
+        limits: tuple[Term, Term],
+        **declaration: Any,
     ) -> "Law":
         """The law ``l_1 W(x)``, ``x = (l_2/l_1)^(1/alpha_2)``: every solution of the equation.
 

@@ -139,7 +139,9 @@ def _scaled(base: Shape, sign: int | None) -> Shape:
         return Shape(Curvature.AFFINE, dict.fromkeys(base.slopes, Slope.FLAT))
     turned = {Curvature.CONVEX: Curvature.CONCAVE, Curvature.CONCAVE: Curvature.CONVEX}
     if sign == -1:
-        slopes = {v: Slope(-s.value if s.value is not None else None) for v, s in base.slopes.items()}
+        slopes = {
+            v: Slope(-s.value if s.value is not None else None) for v, s in base.slopes.items()
+        }
         return Shape(turned.get(base.curvature, base.curvature), slopes)
     unknown = {v: s if s is Slope.FLAT else Slope.UNKNOWN for v, s in base.slopes.items()}
     bent = base.curvature if base.curvature is Curvature.AFFINE else Curvature.UNKNOWN

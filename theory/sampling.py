@@ -51,7 +51,9 @@ class Draw:
 
 def draw_parameters(law: AbstractLaw, rng: np.random.Generator) -> Draw:
     """Parameters at random, through the pivot coordinates where the law has them."""
-    log_pivot = {r.name: _log_covariate(r, rng) if r.is_covariate else LOG_PIVOT for r in law.resources}
+    log_pivot = {
+        r.name: _log_covariate(r, rng) if r.is_covariate else LOG_PIVOT for r in law.resources
+    }
     if not law.has_chart:
         log_pivot = {r.name: log_pivot[r.name] if r.is_covariate else 0.0 for r in law.resources}
         natural = {p.name: draw_parameter(p, rng) for p in law.parameters}

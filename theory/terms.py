@@ -21,7 +21,6 @@ from theory.errors import LawError
 from theory.logdomain import log_value, value
 from theory.symbols import Parameter, Resource, Role
 
-
 STEPS = 8
 """Newton steps for an implicit law; four reach rounding for the share law over 14 decades."""
 
@@ -96,9 +95,7 @@ class AbstractSplit(ABC):
         """Log of each amplitude by name, from the log of the kernel and of each term's share."""
 
     @abstractmethod
-    def to_shares(
-        self, log_kernel: Any, env: Mapping[str, Any], ops: Any
-    ) -> tuple[Any, ...]:
+    def to_shares(self, log_kernel: Any, env: Mapping[str, Any], ops: Any) -> tuple[Any, ...]:
         """Log of each term's share, at a kernel and amplitudes that belong together."""
 
 
@@ -126,9 +123,7 @@ class Decomposition(AbstractSplit):
             for term, log_share in zip(self.terms, log_shares, strict=True)
         }
 
-    def to_shares(
-        self, log_kernel: Any, env: Mapping[str, Any], ops: Any
-    ) -> tuple[Any, ...]:
+    def to_shares(self, log_kernel: Any, env: Mapping[str, Any], ops: Any) -> tuple[Any, ...]:
         """Each term over their sum."""
         log_terms = [term.log_value(env, ops) for term in self.terms]
         log_sum = reduce(ops.logaddexp, log_terms)
@@ -179,9 +174,7 @@ class Contour(AbstractSplit):
         for _ in range(getattr(ops, "newton_steps", STEPS)):
             here = {**env, self.kernel.name: log_kernel}
             log_total = log_value(total, here, ops)
-            log_kernel = log_kernel + log_total * ops.exp(
-                log_total - log_value(falling, here, ops)
-            )
+            log_kernel = log_kernel + log_total * ops.exp(log_total - log_value(falling, here, ops))
         return log_kernel
 
     def to_amplitudes(
@@ -194,9 +187,7 @@ class Contour(AbstractSplit):
             for term, log_share in zip(self.terms, log_shares, strict=True)
         }
 
-    def to_shares(
-        self, log_kernel: Any, env: Mapping[str, Any], ops: Any
-    ) -> tuple[Any, ...]:
+    def to_shares(self, log_kernel: Any, env: Mapping[str, Any], ops: Any) -> tuple[Any, ...]:
         """Each term itself."""
         here = {**env, self.kernel.name: log_kernel}
         return tuple(term.log_value(here, ops) for term in self.terms)
@@ -235,18 +226,14 @@ class Generator(AbstractSplit):
     ) -> dict[str, Any]:
         """``l_1 = kernel / W(ratio of the shares)``."""
         log_ratio = log_shares[1] - log_shares[0]
-        log_first = log_kernel - log_value(
-            self.generator, {**env, self.ratio.name: log_ratio}, ops
-        )
+        log_first = log_kernel - log_value(self.generator, {**env, self.ratio.name: log_ratio}, ops)
         logs = (log_first, log_first + log_ratio)
         return {
             term.amplitude.name: term.log_amplitude(log_limit, env, ops)
             for term, log_limit in zip(self.terms, logs, strict=True)
         }
 
-    def to_shares(
-        self, log_kernel: Any, env: Mapping[str, Any], ops: Any
-    ) -> tuple[Any, ...]:
+    def to_shares(self, log_kernel: Any, env: Mapping[str, Any], ops: Any) -> tuple[Any, ...]:
         """Each single-resource loss over their sum."""
         log_limits = [term.log_value(env, ops) for term in self.terms]
         log_sum = reduce(ops.logaddexp, log_limits)

@@ -15,7 +15,6 @@ from collections.abc import Callable
 import sympy
 from sympy.core.cache import clear_cache
 
-
 TRIES = 20
 """How often a worker is told to stop before it is left behind; being a daemon, it holds up no exit."""
 

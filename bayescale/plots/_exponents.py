@@ -14,7 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from bayescale.errors import UsageError
 from bayescale.plots import _style as style
 from bayescale.posterior import Posterior
-from theory.symbols import Domain, Parameter, Role
+from theory.symbols import Parameter, Role
 
 ROLES = (Role.EXPONENT, Role.SHAPE, Role.FLOOR)
 """Which parameters are drawn, in this order."""
@@ -97,7 +97,7 @@ def _prior_draws(posterior: Posterior) -> dict[str, Float[np.ndarray, " draw"]]:
     table = posterior.model.priors.table
     coordinates = {name: table[name].sample(rng, PRIOR_DRAWS) for name in posterior.law.chart.names}
     logs = posterior.model.parameters(coordinates, np)
-    positive = {p.name for p in posterior.law.parameters if p.domain is Domain.POSITIVE}
+    positive = {p.name for p in posterior.law.parameters if p.domain.is_positive}
     return {n: np.exp(values) if n in positive else values for n, values in logs.items()}
 
 
@@ -123,7 +123,7 @@ def _density(draws: np.ndarray, at: np.ndarray) -> Float[np.ndarray, " point"]:
 def _limits(parameter: Parameter, draws: np.ndarray) -> tuple[float, float]:
     low, high = np.quantile(draws, (0.001, 0.999))
     room = 0.08 * (high - low)
-    least = 0.0 if parameter.domain is Domain.POSITIVE else -np.inf
+    least = 0.0 if parameter.domain.is_positive else -np.inf
     return float(max(low - room, least)), float(high + room)
 
 

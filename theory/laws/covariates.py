@@ -46,7 +46,9 @@ def _saturating_experts() -> tuple[sympy.Expr, s.Parameter, s.Parameter]:
 
 def _clark() -> Law:
     effective, start, most = _saturating_experts()
-    fall = s.shape("beta", "fall of the loss with the effective number of experts", typical=(0.1, 0.2))
+    fall = s.shape(
+        "beta", "fall of the loss with the effective number of experts", typical=(0.1, 0.2)
+    )
     mix = s.shape("gamma", "interaction of size and experts", typical=(0.004, 0.3))
     size = s.exponent("alpha", of=N, typical=(0.083, 0.15))
     return Law(
@@ -70,11 +72,21 @@ clark = _clark()
 def _ludziejewski() -> Law:
     effective, start, most = _saturating_experts()
     delta, omega = (
-        s.shape(name, f"power of the experts in the {r.meaning} term", typical=typical, domain=Domain.REAL)
+        s.shape(
+            name,
+            f"power of the experts in the {r.meaning} term",
+            typical=typical,
+            domain=Domain.REAL,
+        )
         for name, r, typical in (("delta", N, (-0.2, 0.2)), ("omega", D, (0.5, 0.2)))
     )
     gamma, zeta = (
-        s.shape(name, f"change of the {r.meaning} exponent with experts", typical=typical, domain=Domain.REAL)
+        s.shape(
+            name,
+            f"change of the {r.meaning} exponent with experts",
+            typical=typical,
+            domain=Domain.REAL,
+        )
         for name, r, typical in (("gamma", N, (0.01, 0.008)), ("zeta", D, (-0.02, 0.01)))
     )
     rate_N = alpha - gamma * sympy.log(effective)
@@ -139,7 +151,10 @@ def _frantar() -> Law:
         title="sparse weights",
         resources=(N, D, density),
         parameters=(floor, a_S, c_S, a_D, b_N, b_D, b_S),
-        formula=floor + a_S * density**b_S.symbol * N**-b_N + c_S * N**-b_N + (a_D / D) ** b_D.symbol,
+        formula=floor
+        + a_S * density**b_S.symbol * N**-b_N
+        + c_S * N**-b_N
+        + (a_D / D) ** b_D.symbol,
         floor=floor,
         weights={N: b_N.symbol, D: b_D.symbol, density: FREE},
         source="Frantar et al. 2023, arXiv:2309.08520, eq. (1), density = 1 - S, N non-zero "
@@ -219,7 +234,9 @@ def _transfer() -> Law:
     n_c, d_c = s.scale("N_c", of=N), s.scale("D_c", of=D)
     alpha_N = s.exponent("alpha_N", of=N, typical=(0.08, 0.4))
     alpha_D = s.exponent("alpha_D", of=D, typical=(0.09, 0.4))
-    power_D = s.shape("a", "power of the fine-tuning data in the data transferred", typical=(0.18, 0.3))
+    power_D = s.shape(
+        "a", "power of the fine-tuning data in the data transferred", typical=(0.18, 0.3)
+    )
     power_N = s.shape("b", "power of the model size in the data transferred", typical=(0.38, 0.3))
     first = (n_c / N) ** (alpha_N / alpha_D)
     return Law(

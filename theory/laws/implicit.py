@@ -37,7 +37,9 @@ def _share_free() -> ContourLaw:
 share_free = _share_free()
 
 
-def _fixed_variance(name: str, title: str, rho_N: sympy.Expr, claims: tuple[str, ...]) -> ContourLaw:
+def _fixed_variance(
+    name: str, title: str, rho_N: sympy.Expr, claims: tuple[str, ...]
+) -> ContourLaw:
     """The share law at given variance-limited exponents, in critical sizes."""
     one = sympy.Integer(1)
     return ContourLaw(
@@ -50,8 +52,7 @@ def _fixed_variance(name: str, title: str, rho_N: sympy.Expr, claims: tuple[str,
         floor=E,
         weights={N: alpha_N.symbol, D: alpha_D.symbol},
         claims=claims,
-        source="share law at the variance-limited exponents of Bahri et al. 2021, "
-        "arXiv:2102.06701",
+        source="share law at the variance-limited exponents of Bahri et al. 2021, arXiv:2102.06701",
         citation="bahri2021",
         nests={
             "share_free": {

@@ -6,7 +6,7 @@ from theory import symbols as s
 from theory.crossover import steps_cdf
 from theory.law import Law
 from theory.links import Envelope, Odds, Power
-from theory.symbols import Domain, D, N, U
+from theory.symbols import D, Domain, N, U
 from theory.terms import limit
 
 E, L_0 = s.floor(), s.cap()
@@ -112,9 +112,7 @@ share = _share()
 
 def _crossover() -> Law:
     u = sympy.Symbol("u", real=True)
-    q = s.shape(
-        "q", "overall sharpness of the crossover, as in the share law", typical=(1.5, 0.6)
-    )
+    q = s.shape("q", "overall sharpness of the crossover, as in the share law", typical=(1.5, 0.6))
     spread = s.shape(
         "spread",
         "part of the crossover's variance that lies between its steps; 0 is the CES form",
@@ -128,9 +126,7 @@ def _crossover() -> Law:
             (2, "weight of the second step in what the first leaves", (1 / 2, 4.0)),
         )
     )
-    cdf = steps_cdf(
-        u, beta.symbol, q.symbol, spread.symbol, (sticks[0].symbol, sticks[1].symbol)
-    )
+    cdf = steps_cdf(u, beta.symbol, q.symbol, spread.symbol, (sticks[0].symbol, sticks[1].symbol))
     return Law.from_crossover(
         cdf,
         u,
@@ -154,7 +150,6 @@ def _crossover() -> Law:
 
 
 crossover = _crossover()
-
 
 
 def _maximum() -> Law:
@@ -209,9 +204,7 @@ def _random_features() -> Law:
     k = alpha.symbol
     half = sympy.Rational(1, 2)
     below = 4 * x * (2 + k) / (k * (1 + k))  # 4 (beta/alpha) x, beta = (1 - alpha)(2 + alpha)/...
-    root = half * (
-        (1 + x) + sympy.sqrt((1 + x) ** 2 + below - 4 * x * (2 + k) / (1 + k))
-    )
+    root = half * ((1 + x) + sympy.sqrt((1 + x) ** 2 + below - 4 * x * (2 + k) / (1 + k)))
     a = k / (1 + k)
     inner = 1 + 2 * a * x / root**2 - a * (1 + x) / root - x / root**2
     generator = root**k / (1 + k) / inner
@@ -271,9 +264,7 @@ def _gadre() -> Law:
         weights={N: 2 * eta, D: 2 * eta},
         source="Gadre et al. 2024, arXiv:2403.08540, eq. (4), with C = 6 N D and M = D/N",
         citation="gadre2024",
-        nests={
-            "chinchilla": {"A": a * six, "B": b * six, "alpha": 2 * eta, "beta": 2 * eta}
-        },
+        nests={"chinchilla": {"A": a * six, "B": b * six, "alpha": 2 * eta, "beta": 2 * eta}},
     )
 
 
@@ -377,7 +368,8 @@ def _farseer() -> Law:
         title="data exponent that depends on model size",
         resources=(N, D),
         parameters=(A, B, scale_3, scale_2, scale_1, fall_3, fall_2, fall_1, level),
-        formula=A * sympy.exp(scale_3 * N**-fall_3) + B * sympy.exp(scale_2 * N**-fall_2) * D**-rate,
+        formula=A * sympy.exp(scale_3 * N**-fall_3)
+        + B * sympy.exp(scale_2 * N**-fall_2) * D**-rate,
         claims=(),
         source="Li et al. 2025, arXiv:2506.10972, eq. (3), exponents of N written as falls",
         citation="farseer2025",
