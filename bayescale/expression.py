@@ -26,7 +26,7 @@ from theory.symbols import RESOURCES, Parameter, Resource, Role
 from theory.terms import monomial_powers
 
 MOST_CHARACTERS, MOST_PARTS, MOST_DEPTH = 500, 300, 30
-MOST_POWER, MOST_BITS, LARGEST = 100, 1000, 1e100
+MOST_POWER, MOST_BITS, LARGEST, FINEST = 100, 1000, 1e100, 10
 
 _USUAL = ("N", "D", "C")
 _PARTS = "names, numbers, + - * / **, parentheses, and exp, log, sqrt, min, max"
@@ -91,7 +91,7 @@ def parse_law(text: str, *, resources: Sequence[str] | None = None, name: str | 
     ----------
     text
         Names, numbers, ``+ - * / **``, parentheses and exp, log, sqrt, min, max; ``L =`` may
-        stand before them. Numbers are exact, parameters positive.
+        stand before them. Parameters are positive.
     resources
         Names that are resources, by default N, D and C; those not in the text are left out.
     name
@@ -232,7 +232,7 @@ def _built(node: ast.expr, line: str, symbols: Mapping[str, sympy.Symbol]) -> sy
     if isinstance(node, ast.Name):
         return symbols[node.id]
     if isinstance(node, ast.Constant):
-        return sympy.Rational(str(node.value))  # 0.1 is 1/10
+        return _coarse(sympy.Rational(str(node.value)))
     make, operands = _operation(node, line)
     parts = [_built(operand, line, symbols) for operand in operands]
     piece = _quoted(line[node.col_offset : node.end_col_offset])
@@ -241,7 +241,12 @@ def _built(node: ast.expr, line: str, symbols: Mapping[str, sympy.Symbol]) -> sy
         inner = parts[0].as_base_exp()[1] if make is operator.pow else 1
         if any(abs(n) > MOST_POWER for n in (inner * parts[-1]).atoms(sympy.Number)):
             raise LimitError(f"the exponent in {piece} has a number over {MOST_POWER}; lower it.")
-    made = make(*parts)
+    if make is operator.pow:
+        parts[1] = _coarse(parts[1])
+    try:
+        made = make(*parts)
+    except (ArithmeticError, TypeError, ValueError):  # min and max of what may be complex
+        made = sympy.nan
     number = made.evalf() if made.is_number else sympy.Integer(1)
     if not number.is_real or made.has(sympy.I, sympy.zoo, sympy.nan, sympy.oo, -sympy.oo):
         raise UsageError(f"{piece} is not a real number; correct or remove it.")
@@ -249,6 +254,11 @@ def _built(node: ast.expr, line: str, symbols: Mapping[str, sympy.Symbol]) -> sy
     if abs(number) > LARGEST or digits.bit_length() > MOST_BITS:
         raise LimitError(f"{piece} makes a number over {LARGEST:g} or of many digits; reduce it.")
     return made
+
+
+def _coarse(expr: sympy.Expr) -> sympy.Expr:
+    """Fine fractions as decimals: to a power of those, SymPy factors numbers without end."""
+    return expr.xreplace({n: n.evalf() for n in expr.atoms(sympy.Rational) if n.q > FINEST})
 
 
 def _parameters(

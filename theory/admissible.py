@@ -78,8 +78,9 @@ def limits(law: AbstractLaw) -> Verdict:
         return _violation(
             "A1",
             found,
-            f"with every size but {found.what} infinite the kernel has no limit: from e^400 to "
-            f"e^800 of the others it changes by a factor {float(found.value):.3g}.",
+            f"with every size but {found.what} infinite the kernel has no limit: from "
+            f"e^{evidence.NEAR_LIMIT[0]:.0f} to e^{evidence.NEAR_LIMIT[1]:.0f} of the others it changes "
+            f"by a factor {sympy.N(found.value, 3)!s}.",
             "1",
         )
     return Verdict("A1", Status.SUPPORTED, "the limit of each size is positive, finite, not 0.")
@@ -187,7 +188,8 @@ def unit_covariant(law: AbstractLaw) -> Verdict:
 def defined(law: AbstractLaw) -> Verdict:
     """A8: the kernel is a positive finite number wherever the law is meant."""
     meant = " and ".join(map(str, law.domain)) or "all positive sizes"
-    if _rules(law):
+    rules = _rules(law)
+    if rules and _falls(law, rules):
         return Verdict("A8", Status.PROVED, f"a sum of positive terms for {meant}.")
     if found := evidence.undefined(law, SEED):
         return _violation("A8", found, "the kernel is not a positive finite number.", "positive")
@@ -307,7 +309,10 @@ def _approaches(
             natural = {p.symbol: float(law.values(draw.parameters)[p.name]) for p in law.parameters}
             number = sympy.Float(exact.subs(natural), 15)
             witness = {str(s): sympy.Float(natural[s], 15) for s in exact.free_symbols}
-            detail = f"{size.name} approaches its limit with the exponent {exact}, in general not {words}."
+            detail = (
+                f"{size.name} approaches its limit with the exponent {exact}, in general not "
+                f"{words}."
+            )
             return _refuted(code, detail, witness, str(number), words)
         measured = evidence.approach(law, size, SEED)
         if measured is None:

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import sympy
 
+from theory.degrees import vanishes
 from theory.errors import LawError
 from theory.logdomain import value
+from theory.rules import sign_of
+from theory.symbols import Parameter
 from theory.timebox import within
 
 BUDGET = 10.0
@@ -68,10 +71,9 @@ def generator_of(
     LawError
         If the integral does not converge or is not found.
     """
-    steps = [_step(part, u) for part in sympy.Add.make_args(sympy.expand(cdf, deep=False))]
-    known = [step for step in steps if step is not None]
-    if len(known) == len(steps):
-        return sympy.Mul(*(step.generator(x, exponent) for step in known))
+    steps = mixture(cdf, u)
+    if steps is not None:
+        return sympy.Mul(*(step.generator(x, exponent) for step in steps))
     variable = sympy.Dummy("v", real=True)
 
     def integrate(expr: sympy.Expr) -> sympy.Expr:
@@ -86,6 +88,24 @@ def generator_of(
         )
     (place,) = [s for s in found.free_symbols if s.name == "u" and s is not u]
     return sympy.exp(exponent * found.subs(place, sympy.log(x)))
+
+
+def mixture(cdf: sympy.Expr, u: sympy.Symbol) -> tuple[Step, ...] | None:
+    """F as a sum of logistic steps, or None where it is not one."""
+    steps = [_step(part, u) for part in sympy.Add.make_args(sympy.expand(cdf, deep=False))]
+    known = tuple(step for step in steps if step is not None)
+    return known if len(known) == len(steps) else None
+
+
+def proves_cdf(cdf: sympy.Expr, u: sympy.Symbol, parameters: Sequence[Parameter]) -> bool:
+    """Whether F is a mixture of rising logistic steps, hence a CDF for all parameters."""
+    steps = mixture(cdf, u)
+    if steps is None:
+        return False
+    rising = all(
+        sign_of(part, parameters) == 1 for step in steps for part in (step.weight, step.rate)
+    )
+    return rising and vanishes(sympy.Add(*(step.weight for step in steps)) - 1)
 
 
 def _step(part: sympy.Expr, u: sympy.Symbol) -> Step | None:

@@ -7,10 +7,10 @@ geometric mean of the data is not. With pivot sizes ``R0``, ``L = E + (sum_i t_i
     floor_fraction = E / L_pivot
     share_i        = t_i(R0) / sum_{j >= i} t_j(R0)     (the last share is what is left)
 
-and every exponent and shape stands for itself. What the shares divide is the law's own `AbstractSplit`: for two terms ``share_N`` is the
-share of the N term in the reducible loss (in the power mean of the share law). On the 245
-digitised Chinchilla runs this takes the condition number of the Fisher matrix from 4e4 to about
-1e2.
+and every exponent and shape stands for itself. What the shares divide is told by the law's own
+`AbstractSplit`: for two terms ``share_N`` is the share of the N term in the reducible loss (in the
+power mean of the share law). On the 245 digitised Chinchilla runs this takes the condition number
+of the Fisher matrix from 4e4 to about 1e2.
 """
 
 from collections.abc import Mapping, Sequence

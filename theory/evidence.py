@@ -40,6 +40,9 @@ NOTICED_1, NOTICED_2 = 1e-7, 1e-6
 ZERO = 1e-12
 """What counts as nothing in 50 digits, of which a derivative keeps a third."""
 
+NEAR_LIMIT = (10_000.0, 20_000.0)
+"""E-folds at which other sizes count as infinite; an approach with exponent 0.002 is over by then."""
+
 FAR_DIGITS = 900
 """Digits in which an approach to a limit is resolved: corrections there are near e^-500."""
 
@@ -182,14 +185,15 @@ def _is_number(value: Any) -> bool:
 def no_limit(law: AbstractLaw, seed: int) -> Found | None:
     """A size whose limit, all others infinite, is 0 or infinite.
 
-    Compares the kernel at e^400 and e^800 of the others; at e^-1e-6 of agreement a limit exists.
+    Compares the kernel at two sizes of the others, `NEAR_LIMIT`; where its log changes by less than
+    1e-6 a limit exists.
     """
     ops, rng = Precise(), np.random.default_rng(seed)
     for _ in range(2):
         draw = draw_parameters(law, rng)
         for resource in law.sizes:
             ends = []
-            for far in (400.0, 800.0):
+            for far in NEAR_LIMIT:
                 point = _far(law, draw, resource, far)
                 ends.append((point, _along(law, draw, point, {}, ops)(ops.mpf(0))))
             change = ends[1][1] - ends[0][1]
@@ -317,7 +321,7 @@ def _in_parameter(
 
 
 def off_scale(law: AbstractLaw, seed: int) -> Found | None:
-    """A point where the elasticities do not obey ``sum_i e_i/alpha_i = 1`` with the law's weights."""
+    """A point where the elasticities, over the law's weights, do not add up to 1."""
     ops, rng = Precise(), np.random.default_rng(seed)
     assert law.weights is not None
     for _ in range(3):

@@ -14,13 +14,21 @@ from typing import Any, final
 import numpy as np
 import sympy
 
-from theory.cdf import generator_of, require_cdf
+from theory.cdf import generator_of, proves_cdf, require_cdf
 from theory.chart import Chart, pivot_chart
 from theory.errors import LawError
 from theory.links import AbstractLink, Identity
 from theory.logdomain import log_value
 from theory.symbols import Parameter, Resource, Role
-from theory.terms import AbstractSplit, Contour, Generator, Term, decompose, read_terms
+from theory.terms import (
+    AbstractSplit,
+    Contour,
+    Generator,
+    Term,
+    decompose,
+    monomial_powers,
+    read_terms,
+)
 
 KERNEL = sympy.Symbol("ell", positive=True)
 """The kernel (for most laws the reducible loss ``L - E``) in links and contours."""
@@ -368,7 +376,9 @@ class Law(AbstractLaw):
         """The law whose crossover has the distribution F: ``ln W = alpha_2 int_{-oo}^{ln x} F``.
 
         It satisfies A0 to A3 by construction: ``w' = alpha_2 F`` lies between 0 and alpha_2, which
-        is monotonicity, and rises, which is convexity (`theory.cdf`).
+        is monotonicity, and rises, which is convexity (`theory.cdf`). A mixture of logistic steps
+        with positive weights is a CDF for all parameters; of any other F that is known only at
+        samples, so A1 to A3 are then left to the search of `theory.admissible`.
 
         Parameters
         ----------
@@ -394,19 +404,18 @@ class Law(AbstractLaw):
         ]
         require_cdf(cdf, u, samples)
         reason = "the crossover has a cumulative distribution function F, so {}."
+        proofs = {
+            "A0": reason.format("the kernel is a size's power times a function of x"),
+            "A1": reason.format("W(0) = 1 and W ~ x^alpha_2 up to a constant"),
+            "A2": reason.format("0 <= w' = alpha_2 F <= alpha_2"),
+            "A3": reason.format("w'' = alpha_2 F' >= 0"),
+        }
+        proved = tuple(proofs) if proves_cdf(cdf, u, declaration["parameters"]) else ("A0",)
         return cls.from_generator(
             generator_of(cdf, u, x, exponent),
             x,
             limits=limits,
-            **{
-                "by_construction": {
-                    "A0": reason.format("the kernel is a size's power times a function of x"),
-                    "A1": reason.format("W(0) = 1 and W ~ x^alpha_2 up to a constant"),
-                    "A2": reason.format("0 <= w' = alpha_2 F <= alpha_2"),
-                    "A3": reason.format("w'' = alpha_2 F' >= 0"),
-                },
-                **declaration,
-            },
+            **{"by_construction": {code: proofs[code] for code in proved}, **declaration},
         )
 
     @property
@@ -474,6 +483,15 @@ class ContourLaw(AbstractLaw):
     """
 
     contour: sympy.Expr = field(hash=False)
+
+    def __post_init__(self) -> None:
+        for part in sympy.Add.make_args(self.contour):
+            if monomial_powers(part).get(KERNEL, sympy.S.Zero).is_negative is not True:
+                raise LawError(
+                    f"law '{self.name}': the term '{part}' of the contour must have a negative power "
+                    "of the kernel as a factor, or the contour may have no solution."
+                )
+        super().__post_init__()
 
     @property
     def relation(self) -> sympy.Expr:

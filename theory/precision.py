@@ -29,11 +29,15 @@ class Precise:
     def __init__(self, digits: int = DIGITS) -> None:
         self.context = mpmath.MPContext()
         self.context.dps = digits
-        self.exp, self.log, self.mpf = self.context.exp, self.context.log, self.context.mpf
+        self.exp, self.mpf = self.context.exp, self.context.mpf
         self.expm1, self.log1p = self.context.expm1, self.context.log1p
         self.maximum, self.minimum = max, min
         # Each Newton step doubles the digits; eight give the first 16.
         self.newton_steps = 9 + max(0, math.ceil(math.log2(digits / 16)))
+
+    def log(self, value: Any) -> Any:
+        """Natural logarithm; NaN of what is negative, as in `numpy`, not a complex number."""
+        return self.context.nan if value < 0 else self.context.log(value)
 
     def logaddexp(self, a: Any, b: Any) -> Any:
         """``log(exp(a) + exp(b))``."""
@@ -50,7 +54,7 @@ class Precise:
         return self.context.make_mpf(exact.evalf(self.context.dps)._mpf_)
 
     def slope(self, function: Any, at: Any, order: int = 1) -> Any:
-        """First or second derivative, by a central difference with half or a third of the digits."""
+        """First or second derivative: a central difference with half or a third of the digits."""
         step = self.mpf(10) ** -(self.context.dps // (order + 2))
         if order == 1:
             return (function(at + step) - function(at - step)) / (2 * step)

@@ -76,7 +76,7 @@ def sign_of(expr: sympy.Expr, parameters: Sequence[Parameter]) -> int | None:
 def shape(
     expr: sympy.Expr, variables: Sequence[sympy.Symbol], parameters: Sequence[Parameter]
 ) -> Shape | None:
-    """Shape of ``log expr`` in the logarithms of `variables`, or None where it may not be positive."""
+    """Shape of ``log expr`` in the logs of `variables`, or None where it may not be positive."""
     return _Walk(tuple(variables), tuple(parameters)).shape(expr)
 
 
@@ -113,7 +113,7 @@ class _Walk:
         return _scaled(base, sign_of(expr.exp, self.parameters))
 
     def _exponential(self, argument: sympy.Expr) -> Shape:
-        """``log exp(a) = a``: convex and monotone as a is; a sum of signed monomials is looked at."""
+        """``log exp(a) = a``: as convex and monotone as a, whose signed monomials are looked at."""
         curvatures, slopes = [], {v: [] for v in self.variables}
         for term in sympy.Add.make_args(argument):
             negative = term.as_coeff_Mul()[0].is_negative

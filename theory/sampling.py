@@ -73,7 +73,7 @@ def draw_parameters(law: AbstractLaw, rng: np.random.Generator) -> Draw:
 def draw_log_resources(
     law: AbstractLaw, draw: Draw, rng: np.random.Generator, *, reach: float, count: int
 ) -> dict[str, np.ndarray]:
-    """Log resources within `reach` e-folds of the pivot, shape (point,); covariates in their range."""
+    """Log resources, (point,), within `reach` e-folds of the pivot; covariates in their range."""
     return {
         r.name: np.array([_log_covariate(r, rng) for _ in range(count)])
         if r.is_covariate

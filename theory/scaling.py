@@ -208,7 +208,7 @@ class Weights:
     values: Mapping[Resource, sympy.Expr] | None
     exact: bool
     free: tuple[Resource, ...] = ()
-    residual: sympy.Expr = sympy.Integer(0)
+    residual: sympy.Expr = sympy.S.Zero
     witness: Mapping[str, sympy.Float] | None = None
 
 
@@ -341,7 +341,8 @@ def rg_weight(term: sympy.Expr, weights: Mapping[Resource, Any]) -> AddedTerm:
     """
     degrees = {r.symbol: -1 / sympy.sympify(a, strict=True) for r, a in weights.items()}
     found = homogeneity(term, degrees)
-    if not found.holds(found.degree):
+    moving = {s for s, d in degrees.items() if d != 0}
+    if not found.holds(found.degree) or found.degree.free_symbols & moving:
         raise TheoryError(f"'{term}' does not scale, so it has no RG weight; give one term a call.")
     weight = sympy.cancel(found.degree)
     excess = sympy.cancel(weight - 1)

@@ -149,13 +149,13 @@ class Contour(AbstractSplit):
 
     @cached_property
     def _total_and_fall(self) -> tuple[sympy.Expr, sympy.Expr]:
-        """The sum of terms, and minus its derivative in the log of the kernel, with positive terms."""
+        """The sum of terms, and minus its slope in the log of the kernel, with positive terms."""
         total = sympy.Add(*(term.expression for term in self.terms))
         slopes = sympy.Add.make_args(sympy.expand_mul(sympy.diff(total, self.kernel)))
         return total, sympy.Add(*(-self.kernel * slope for slope in slopes))
 
     def log_kernel(self, env: Mapping[str, Any], ops: Any) -> Any:
-        """Solve for the kernel by Newton's method on ``g(l) = log(sum of terms)``, ``l = log kernel``.
+        """Solve for ``l = log kernel`` by Newton's method on ``g(l) = log(sum of terms)``.
 
         g falls, and is convex for terms that are powers of posynomials, so a step from anywhere
         lands left of the root and the rest converge from there. It begins where the largest term
@@ -301,6 +301,11 @@ def _term(
     amplitudes: Mapping[sympy.Symbol, Parameter],
     resources: Mapping[sympy.Symbol, Resource],
 ) -> Term:
+    if expr.as_coeff_Mul()[0].is_negative:
+        raise LawError(
+            f"the term '{expr}' is subtracted, but pivot coordinates share the kernel among positive "
+            "terms; declare its amplitude with role SHAPE."
+        )
     powers = monomial_powers(expr)
     here = [symbol for symbol in powers if symbol in amplitudes]
     if len(here) != 1:

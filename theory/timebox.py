@@ -16,7 +16,7 @@ import sympy
 from sympy.core.cache import clear_cache
 
 TRIES = 20
-"""How often a worker is told to stop before it is left behind; being a daemon, it holds up no exit."""
+"""How often a worker is told to stop before it is left behind; a daemon, it holds up no exit."""
 
 
 class _OutOfTime(BaseException):

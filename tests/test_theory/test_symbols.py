@@ -91,7 +91,27 @@ def test_quantities_are_equal_when_they_say_the_same():
 
 
 def test_every_resource_is_registered_under_its_column_name():
-    assert s.RESOURCES == {"N": N, "D": D, "C": C}
+    declared = {q.name: q for q in vars(s).values() if isinstance(q, Resource)}
+    assert declared == s.RESOURCES
+    assert set(s.RESOURCES) >= {"N", "D", "C", "U", "t", "S", "B", "density", "experts", "bits"}
+    assert all(getattr(s, name) is resource for name, resource in s.RESOURCES.items())
+    assert all(resource.meaning and resource.unit for resource in s.RESOURCES.values())
+
+
+def test_a_covariate_is_what_has_a_typical_range():
+    covariates = {r.name for r in s.RESOURCES.values() if r.is_covariate}
+    assert covariates == {"density", "experts", "G", "bits", "streams"}
+    for name in covariates:
+        low, high = s.RESOURCES[name].typical
+        assert 0 < low < high
+
+
+def test_what_is_positive_or_between_0_and_1_travels_as_a_logarithm():
+    assert [d for d in Domain if not d.is_positive] == [Domain.REAL]
+    spread = s.shape("spread", "a test", domain=Domain.UNIT)
+    assert spread.symbol.is_positive
+    assert 0 < Domain.UNIT.middle < 1
+    assert Domain.POSITIVE.middle > 0
 
 
 def test_each_maker_gives_its_role_and_unit():
@@ -105,3 +125,9 @@ def test_each_maker_gives_its_role_and_unit():
     assert s.exponent("beta", of=D, typical=(0.1, 0.2)).typical == (0.1, 0.2)
     assert s.exponent("beta", of=D).role is Role.EXPONENT
     assert s.shape("q", "a test").role is Role.SHAPE
+    assert s.shape("gamma", "a test", unit="bits").unit == "bits"
+    assert s.cap().role is Role.CAP
+    assert s.cap().unit == "nats/token"
+    place = s.position("D_1", of=D)
+    assert (place.role, place.unit, place.of) == (Role.POSITION, "tokens", D)
+    assert {p.of for p in (s.floor(), s.cap(), alpha)} == {None}

@@ -62,8 +62,8 @@ def _dmft_tied() -> Law:
         formula=E + A * N**-r_N + data * D**-r_D + F * t.symbol**-r_t,
         floor=E,
         weights={N: r_N, D: r_D, t: r_t},
-        source="Bordelon et al. 2024, arXiv:2402.01092, with a - 1 = a_1 and b - 1 = b_1; the exact "
-        "infinite-data exponent in N is min(a - 1, b)",
+        source="Bordelon et al. 2024, arXiv:2402.01092, with a - 1 = a_1 and b - 1 = b_1; the "
+        "exact infinite-data exponent in N is min(a - 1, b)",
         citation="bordelon2024",
         nests={"dmft_terms": {"r_N": r_N, "r_D": r_D, "r_t": r_t}},
     )

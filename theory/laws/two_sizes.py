@@ -126,7 +126,7 @@ def _crossover() -> Law:
             (2, "weight of the second step in what the first leaves", (1 / 2, 4.0)),
         )
     )
-    cdf = steps_cdf(u, beta.symbol, q.symbol, spread.symbol, (sticks[0].symbol, sticks[1].symbol))
+    cdf = steps_cdf(u, beta.symbol, q.symbol, spread / 2, (sticks[0].symbol, sticks[1].symbol))
     return Law.from_crossover(
         cdf,
         u,
