@@ -1,4 +1,8 @@
 from . import plots as plots
+from ._check import Check as Check
+from ._check import check as check
+from ._collapse import Collapse as Collapse
+from ._collapse import collapse as collapse
 from ._fit import fit as fit
 from ._plan import Plan as Plan
 from ._plan import plan as plan
@@ -6,6 +10,7 @@ from ._version import __version__ as __version__
 from .data import datasets as datasets
 from .data import load as load
 from .diagnose import Diagnosis as Diagnosis
+from .expression import parse_law as parse_law
 from .model import Model as Model
 from .posterior import Posterior as Posterior
 from .posterior import Prediction as Prediction

@@ -117,18 +117,94 @@ def laws(as_json: AsJson = False) -> None:
                 "title": law.title,
                 "formula": law.formula_text(),
                 "latex": law.latex(),
-                "resources": [r.name for r in law.resources],
-                "parameters": {p.name: p.meaning for p in law.parameters},
+                "resources": {
+                    r.name: {"meaning": r.meaning, "unit": r.unit} for r in law.resources
+                },
+                "parameters": {
+                    p.name: {"meaning": p.meaning, "unit": p.unit, "role": str(p.role)}
+                    for p in law.parameters
+                },
+                "weights": {r.name: str(w) for r, w in law.weights.items()}
+                if law.weights
+                else None,
+                "claims": list(law.claims),
+                "contained_in": list(law.nests),
                 "source": law.source,
+                "verified": law.verified,
             }
             for law in known
         ]
         _json({"laws": entries})
         return
     _rows(
-        ["law", "what it is", "loss", "source"],
-        [[law.name, law.title, law.formula_text(), law.source] for law in known],
+        ["law", "what it is", "in", "loss", "source"],
+        [
+            [
+                law.name,
+                law.title,
+                " ".join(r.name for r in law.resources),
+                law.formula_text(),
+                law.source + ("" if law.verified else " (not checked against the source)"),
+            ]
+            for law in known
+        ],
     )
+
+
+@command
+def check(
+    law: Annotated[str, typer.Argument(help='A law: a name, or "E + A*N**-alpha + B*D**-beta".')],
+    resource: Annotated[
+        list[str] | None,
+        typer.Option(help="In a formula: a name that is a resource, if not N, D, C. Repeat."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a law against the scaling equation; exit 1 if something it claims is refuted."""
+    from bayescale._check import check as run_check
+
+    result = run_check(law, resources=resource)
+    if as_json:
+        _json(result.to_dict())
+    else:
+        _print(str(result))
+    if result.broken:
+        codes = ", ".join(verdict.code for verdict in result.broken)
+        _say(f"refuted although claimed: {codes}.")
+        raise typer.Exit(1)
+
+
+@command
+def collapse(
+    table: Annotated[
+        str, typer.Argument(help="CSV or Parquet file, `-` for stdin, or a dataset's name.")
+    ],
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help='Map a column: --column N="Model Size". Repeat for each.'),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Draw the collapse to this file.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a table knows of the form of its law: which forms it excludes, and by how much."""
+    from bayescale._collapse import collapse as run_collapse
+
+    runs = _table(table, _pairs(column, "column", 'N="Model Size"'))
+    with _progress() as progress:
+        result = run_collapse(runs, seed=seed, progress=progress)
+    if output is not None:
+        from bayescale import plots
+
+        plots.save(plots.collapse(result), output)
+    if as_json:
+        _json(result.to_dict())
+        return
+    _show(result.summary())
+    for reason in result.reasons:
+        _print(reason)
 
 
 @command
@@ -149,7 +225,9 @@ def fit(
     table: Annotated[
         str, typer.Argument(help="CSV or Parquet file, `-` for stdin, or a dataset's name.")
     ],
-    law: Annotated[str, typer.Option(help="A law: see `bayescale laws`.")] = "chinchilla",
+    law: Annotated[
+        str, typer.Option(help="A law of `bayescale laws`, or a formula in N, D, C.")
+    ] = "chinchilla",
     engine: Annotated[str, typer.Option(help="numpyro (NUTS) or laplace.")] = "numpyro",
     likelihood: Annotated[str, typer.Option(help="studentt (robust) or normal.")] = "studentt",
     column: Annotated[

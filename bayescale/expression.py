@@ -26,7 +26,7 @@ from theory.symbols import RESOURCES, Parameter, Resource, Role
 from theory.terms import monomial_powers
 
 MOST_CHARACTERS, MOST_PARTS, MOST_DEPTH = 500, 300, 30
-MOST_POWER, MOST_BITS, LARGEST, FINEST = 100, 1000, 1e100, 10
+MOST_POWER, MOST_POWER_OF_A_SUM, MOST_BITS, LARGEST, FINEST = 100, 10, 1000, 1e100, 10
 
 _USUAL = ("N", "D", "C")
 _PARTS = "names, numbers, + - * / **, parentheses, and exp, log, sqrt, min, max"
@@ -238,9 +238,10 @@ def _built(node: ast.expr, line: str, symbols: Mapping[str, sympy.Symbol]) -> sy
     piece = _quoted(line[node.col_offset : node.end_col_offset])
     if make in (operator.pow, sympy.exp):
         # SymPy multiplies exponents out: (3**(90*x))**(90/x) would become a number.
-        inner = parts[0].as_base_exp()[1] if make is operator.pow else 1
-        if any(abs(n) > MOST_POWER for n in (inner * parts[-1]).atoms(sympy.Number)):
-            raise LimitError(f"the exponent in {piece} has a number over {MOST_POWER}; lower it.")
+        base, inner = parts[0].as_base_exp() if make is operator.pow else (parts[0], 1)
+        most = MOST_POWER_OF_A_SUM if base.is_Add and make is operator.pow else MOST_POWER
+        if any(abs(n) > most for n in (inner * parts[-1]).atoms(sympy.Number)):
+            raise LimitError(f"the exponent in {piece} has a number over {most}; lower it.")
     if make is operator.pow:
         parts[1] = _coarse(parts[1])
     try:
@@ -258,7 +259,8 @@ def _built(node: ast.expr, line: str, symbols: Mapping[str, sympy.Symbol]) -> sy
 
 def _coarse(expr: sympy.Expr) -> sympy.Expr:
     """Fine fractions as decimals: to a power of those, SymPy factors numbers without end."""
-    return expr.xreplace({n: n.evalf() for n in expr.atoms(sympy.Rational) if n.q > FINEST})
+    fine = {n: n.evalf() for n in expr.atoms(sympy.Rational) if n.q > FINEST}
+    return expr.xreplace(fine)  # pyright: ignore[reportReturnType]
 
 
 def _parameters(

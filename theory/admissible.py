@@ -112,7 +112,7 @@ def convex(law: AbstractLaw) -> Verdict:
         return _violation(
             "A3",
             found,
-            f"the second derivative of ln kernel is {float(found.value):.3g} along {found.what}.",
+            f"the second difference of ln kernel is {float(found.value):.3g} along {found.what}.",
             "at least 0",
         )
     return Verdict("A3", Status.SUPPORTED, "log-log convex at all points that were tried.")

@@ -8,6 +8,7 @@ supports a claim and never proves it: a violation may be narrow.
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,9 @@ CROSSOVER = 40.0
 
 STEP_1, STEP_2 = 1e-3, 0.02
 """Steps of first and second differences: rounding 1e-13 becomes 1e-10 and 1e-9."""
+
+CHORD = 1.0
+"""E-folds of a wide second difference, which sees over a pole or a kink."""
 
 NOTICED_1, NOTICED_2 = 1e-7, 1e-6
 """Smallest violations that are looked at again; far above those roundings."""
@@ -115,15 +119,17 @@ def concave(law: AbstractLaw, seed: int) -> Found | None:
     """A point and a direction in log sizes in which the log of the kernel bends down."""
     ops, rng = Precise(), np.random.default_rng(seed + 1)
     for draw, at in samples(law, seed):
-        for direction in _directions(law, rng):
+        for direction, step in product(_directions(law, rng), (STEP_2, CHORD)):
             ends = [
                 _moved(law, draw, at, {n: h * d for n, d in direction.items()})
-                for h in (STEP_2, 0.0, -STEP_2)
+                for h in (step, 0.0, -step)
             ]
-            bend = (ends[0] - 2 * ends[1] + ends[2]) / STEP_2**2
+            bend = (ends[0] - 2 * ends[1] + ends[2]) / step**2
             for j in _worst(bend, NOTICED_2):
                 point = {name: float(column[j]) for name, column in at.items()}
-                value = ops.slope(_along(law, draw, point, direction, ops), ops.mpf(0), 2)
+                # A convex function lies below each of its chords, so one above it refutes.
+                kernel, wide = _along(law, draw, point, direction, ops), ops.mpf(step)
+                value = (kernel(wide) - 2 * kernel(ops.mpf(0)) + kernel(-wide)) / wide**2
                 if value < -ZERO:
                     witness = witness_point(law, draw.parameters, point, ops)
                     along = ", ".join(f"{d:.3g} in ln {n}" for n, d in direction.items())

@@ -30,7 +30,7 @@ class Precise:
         self.context = mpmath.MPContext()
         self.context.dps = digits
         self.exp, self.mpf = self.context.exp, self.context.mpf
-        self.expm1, self.log1p = self.context.expm1, self.context.log1p
+        self.log1p = self.context.log1p
         self.maximum, self.minimum = max, min
         # Each Newton step doubles the digits; eight give the first 16.
         self.newton_steps = 9 + max(0, math.ceil(math.log2(digits / 16)))
@@ -38,6 +38,10 @@ class Precise:
     def log(self, value: Any) -> Any:
         """Natural logarithm; NaN of what is negative, as in `numpy`, not a complex number."""
         return self.context.nan if value < 0 else self.context.log(value)
+
+    def expm1(self, value: Any) -> Any:
+        """``exp(value) - 1``, without a search for the digits of an exponential that is below all."""
+        return self.mpf(-1) if value < -3 * self.context.dps else self.context.expm1(value)
 
     def logaddexp(self, a: Any, b: Any) -> Any:
         """``log(exp(a) + exp(b))``."""

@@ -1,4 +1,4 @@
-"""Drawings of a posterior: the fit, its exponents, the compute-optimal frontier.
+"""Drawings: the fit of a posterior, its exponents, the frontier, and the collapse of a table.
 
 Each function returns a Matplotlib figure that no global state knows of; `save` writes it. Its
 layout follows its size: ``figure.set_size_inches(3.4, 3.6)`` fits a column.
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
+    from bayescale.plots._collapse import collapse as collapse
     from bayescale.plots._exponents import exponents as exponents
     from bayescale.plots._fit import fit as fit
     from bayescale.plots._frontier import frontier as frontier
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "_collapse": ["collapse"],
         "_exponents": ["exponents"],
         "_fit": ["fit"],
         "_frontier": ["frontier"],

@@ -55,7 +55,7 @@ def _ratio(parameters: dict[str, np.ndarray]) -> float:
     return parameters[names[0]] / parameters[names[1]]
 
 
-def fitted(law: str, runs: Runs, truth: float, seed: int, draws: int) -> dict[str, float]:
+def fitted(law: str, runs: Runs, truth: float, seed: int, draws: int | None) -> dict[str, float]:
     """Whether the interval covers, how wide it is, and whether the fit converged."""
     # One model for all tables, so that it is compiled once.
     model = bs.Model.at(law, pivot=PIVOT, level=LEVEL)
@@ -71,7 +71,7 @@ def fitted(law: str, runs: Runs, truth: float, seed: int, draws: int) -> dict[st
     }
 
 
-def main(tables: int, draws: int) -> pd.DataFrame:
+def main(tables: int, draws: int | None = None) -> pd.DataFrame:
     """Fit every table with every form."""
     rows = []
     for name, truth in TRUTHS.items():
@@ -90,7 +90,7 @@ def main(tables: int, draws: int) -> pd.DataFrame:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tables", type=int, default=20)
-    parser.add_argument("--draws", type=int, default=1000)
+    parser.add_argument("--draws", type=int, default=None)
     options = parser.parse_args()
     start = time.process_time()
     results = main(options.tables, options.draws)

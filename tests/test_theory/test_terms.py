@@ -10,7 +10,7 @@ from theory import symbols as s
 from theory.errors import LawError
 from theory.law import KERNEL, Law
 from theory.sampling import draw_log_resources, draw_parameter, draw_parameters
-from theory.symbols import B, D, N, S, experts
+from theory.symbols import D, N, experts
 from theory.terms import Contour, Decomposition, Generator, decompose, monomial_powers, read_terms
 
 CATALOGUE = list(laws.catalogue().values())
@@ -252,4 +252,5 @@ def test_the_contour_of_kaplan_with_batch_size_is_solved_far_from_the_start():
     log_kernel = law.log_kernel(logs, sizes, np)
     terms = [t.log_value({**logs, **sizes, KERNEL.name: log_kernel}, np) for t in law.split.terms]
     np.testing.assert_allclose(np.logaddexp(*terms), 0.0, atol=1e-10)
-    assert (law.resources, np.all(np.diff(log_kernel, axis=2) <= 0)) == ((N, S, B), True)
+    # A larger batch at the same number of steps never hurts.
+    assert np.all(np.diff(log_kernel, axis=2) <= 0)

@@ -1,0 +1,294 @@
+"""`collapse`: what a table says of the scaling function itself, before a form is chosen.
+
+Two views that need no form. Local slopes of log loss give the elasticities at every run, and the
+scaling equation says that ``e_N/alpha_N + e_D/alpha_D = 1`` there. And the semi-parametric law
+gives the posterior of ``w(v) = ln W``, on which all runs collapse: each named form is one curve,
+inside its band or not.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from bayescale._fit import fit
+from bayescale.engines.engine import Progress
+from bayescale.errors import RunsError
+from bayescale.posterior import Posterior
+from bayescale.runs import Runs, read_runs
+from theory import crossover, laws
+from theory.law import AbstractLaw
+from theory.links import Identity
+from theory.symbols import D, N, Role
+
+LAW = "crossover"
+"""The semi-parametric law."""
+
+NEIGHBOURS, LEAST = 0.2, 15
+"""Fraction of the runs, and least number, from which a local slope is taken."""
+
+WORST_CONDITION = 30.0
+"""Neighbours that lie nearly on a line give no two slopes."""
+
+REPLICATES, GRID = 400, 81
+"""Posterior draws used, and points at which the scaling function is drawn."""
+
+BAND = (0.05, 0.5, 0.95)
+MATTERS = 0.01
+"""Least distance in log loss, about a percent, by which a form must miss the band to be excluded."""
+
+SMALL_P = 0.05
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Collapse:
+    """A table collapsed on its scaling function.
+
+    Parameters
+    ----------
+    posterior
+        Of the semi-parametric law.
+    elasticities
+        One row a run: N, D; local ``e_N`` and ``e_D`` of the reducible loss with standard errors
+        ``se_N``, ``se_D``; their scaled ``sum`` and its ``sum_sd``, local noise and posterior of
+        the exponents together; NaN where the neighbours give no two slopes.
+    points
+        One row a run: ``v = ln(l_D/l_N)`` and ``excess = ln((L - E)/max(l_N, l_D))`` at the
+        posterior medians, NaN where L < E.
+    band
+        Over the range of v: quantiles of ``excess = w(v) - max(0, v)``.
+    forms
+        One row a named form: ``largest_gap`` in log loss outside the band, and whether the band
+        excludes it.
+    scaling_p
+        Posterior predictive p-value of the scaling equation: small where the local slopes miss
+        ``sum = 1`` by more than tables simulated from the posterior do.
+    """
+
+    posterior: Posterior
+    elasticities: pd.DataFrame
+    points: pd.DataFrame
+    band: pd.DataFrame
+    forms: pd.DataFrame
+    scaling_p: float
+
+    @property
+    def tells_apart(self) -> bool:
+        """Whether the table excludes at least one named form."""
+        return bool(self.forms["excluded"].any())
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What the table says, in sentences."""
+        excluded = self.forms.index[self.forms["excluded"]].tolist()
+        inside = self.forms.index[~self.forms["excluded"]].tolist()
+        total = self.elasticities["sum"]
+        scaling = (
+            f"local slopes give e_N/alpha_N + e_D/alpha_D = {total.median():.2f} at the median of "
+            f"{total.notna().sum()} runs (posterior predictive p = {self.scaling_p:.2f})"
+        )
+        agrees = self.scaling_p >= SMALL_P
+        scaling += "." if agrees else ": the table does not obey one scaling equation."
+        if not excluded:
+            return (
+                scaling,
+                f"the table cannot tell the forms {', '.join(inside)} apart: its runs leave the "
+                "scaling function free between them; compare their plans, or add runs where one "
+                "resource is much the scarcer.",
+            )
+        rest = f"; {', '.join(inside)} stay inside" if inside else "; no named form stays inside"
+        return (scaling, f"the 90% band excludes {', '.join(excluded)}{rest}.")
+
+    def summary(self) -> pd.DataFrame:
+        """The named forms: by how much each misses the 90% band, and whether it is excluded."""
+        return self.forms
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        return {
+            "forms": self.forms.reset_index().to_dict(orient="records"),
+            "tells_apart": self.tells_apart,
+            "scaling_p": self.scaling_p,
+            "reasons": list(self.reasons),
+            "band": self.band.to_dict(orient="records"),
+            "seed": self.posterior.seed,
+        }
+
+    def __repr__(self) -> str:
+        return "\n".join([f"Collapse of {len(self.points)} runs", *self.reasons])
+
+
+def collapse(
+    runs: Runs | pd.DataFrame | Any, *, seed: int = 0, progress: Progress | None = None
+) -> Collapse:
+    """Collapse a table of runs on the posterior of its scaling function.
+
+    Parameters
+    ----------
+    runs
+        A table with N, D and loss, or what `read_runs` reads.
+    seed
+        Seed of the fit and of the simulated tables.
+    progress
+        Called with a few words at each stage.
+
+    Returns
+    -------
+    Collapse
+
+    Raises
+    ------
+    RunsError
+        If N or D is missing, or there are too few runs.
+    DiagnosticsRefused
+        If the semi-parametric posterior fails its diagnostics.
+    """
+    table = runs if isinstance(runs, Runs) else read_runs(runs)
+    if len(table) < LEAST:
+        raise RunsError(
+            f"{table.name}: {len(table)} runs are too few for local slopes; at least {LEAST} are "
+            "needed."
+        )
+    posterior = fit(table, law=LAW, seed=seed, progress=progress)
+    posterior.diagnosis.require()
+    slopes = local_slopes(np.log(table.column("N")), np.log(table.column("D")))
+    elasticities, p_value = _elasticities(posterior, table, slopes, seed)
+    points = _points(posterior, table)
+    band = _band(posterior, points["v"].to_numpy())
+    return Collapse(posterior, elasticities, points, band, _forms(posterior, band), p_value)
+
+
+def local_slopes(
+    log_n: Float[np.ndarray, " run"], log_d: Float[np.ndarray, " run"]
+) -> Float[np.ndarray, "2 run run"]:
+    """Linear maps from log losses to their local slopes in log N and log D at each run.
+
+    A weighted least-squares plane through the nearest fifth of the runs (at least 15), with
+    tricube weights; NaN where those lie nearly on a line.
+    """
+    place = np.column_stack([log_n, log_d])
+    scaled = (place - place.mean(axis=0)) / place.std(axis=0)
+    count = len(place)
+    near = min(count, max(LEAST, int(NEIGHBOURS * count)))
+    maps = np.full((2, count, count), np.nan)
+    for j in range(count):
+        distance = np.linalg.norm(scaled - scaled[j], axis=1)
+        reach = np.sort(distance)[near - 1] * 1.0001 + 1e-12
+        weight = np.clip(1 - (distance / reach) ** 3, 0, None) ** 3
+        design = np.column_stack([np.ones(count), place - place[j]])
+        root = np.sqrt(weight)[:, None]
+        spread = np.column_stack([np.ones(count), scaled - scaled[j]]) * root
+        if np.linalg.cond(spread / reach ** np.array([0, 1, 1])) > WORST_CONDITION:
+            continue
+        maps[:, j, :] = (np.linalg.pinv(design * root) * root.T)[1:]
+    return maps
+
+
+def _thinned(posterior: Posterior) -> tuple[slice, dict[str, np.ndarray]]:
+    """Evenly spaced draws, and the law's parameters at them as columns."""
+    count = next(iter(posterior.log_parameters.values())).size
+    chosen = slice(0, None, max(1, count // REPLICATES))
+    return chosen, {n: v[chosen, None] for n, v in posterior.log_parameters.items()}
+
+
+def _elasticities(
+    posterior: Posterior, runs: Runs, slopes: np.ndarray, seed: int
+) -> tuple[pd.DataFrame, float]:
+    """Local elasticities of the reducible loss, their scaled sum, and its predictive p-value."""
+    chosen, parameters = _thinned(posterior)
+    sizes = {"N": runs.column("N"), "D": runs.column("D")}
+    mean = np.log(posterior.predict(**sizes).draws[chosen])
+    again = np.log(posterior.predict(**sizes, noise=True, seed=seed).draws[chosen])
+    natural = {name: np.exp(column) for name, column in parameters.items()}
+    # e_i of L - E is that of L times L/(L - E), at the law's own loss.
+    lift = np.exp(mean) / (np.exp(mean) - natural["E"])
+    known = np.isfinite(slopes[0]).all(axis=1)
+    usable = np.where(np.isfinite(slopes), slopes, 0.0)
+    log_loss = np.log(runs.loss)
+
+    def sums(log_losses: np.ndarray) -> np.ndarray:
+        local = -np.einsum("ijk,dk->idj", usable, np.atleast_2d(log_losses))
+        return lift * (local[0] / natural["alpha"] + local[1] / natural["beta"])
+
+    observed, replicated = sums(log_loss), sums(again)
+    distance = [np.median(np.abs(s[:, known] - 1), axis=1) for s in (observed, replicated)]
+    residual = log_loss - np.median(mean, axis=0)
+    noise = 1.4826 * np.median(np.abs(residual - np.median(residual)))
+    local = -np.einsum("ijk,k->ij", usable, log_loss)
+    middle = np.median(lift, axis=0)
+    errors = noise * np.linalg.norm(usable, axis=2)
+    columns = {
+        "N": sizes["N"],
+        "D": sizes["D"],
+        "e_N": middle * local[0],
+        "se_N": middle * errors[0],
+        "e_D": middle * local[1],
+        "se_D": middle * errors[1],
+        "sum": np.median(observed, axis=0),
+        "sum_sd": np.std(observed - replicated, axis=0),
+    }
+    table = pd.DataFrame(columns)
+    table.loc[~known, ["e_N", "se_N", "e_D", "se_D", "sum", "sum_sd"]] = np.nan
+    return table, float(np.mean(distance[1] >= distance[0]))
+
+
+def _points(posterior: Posterior, runs: Runs) -> pd.DataFrame:
+    """Each run's place in the crossover and its loss over the larger limit, at the medians."""
+    middle = {name: float(np.median(v)) for name, v in posterior.log_parameters.items()}
+    limits = [
+        middle[amplitude] - np.exp(middle[rate]) * np.log(runs.column(size))
+        for amplitude, rate, size in (("A", "alpha", "N"), ("B", "beta", "D"))
+    ]
+    reducible = runs.loss - np.exp(middle["E"])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        log_reducible = np.where(reducible > 0, np.log(np.abs(reducible)), np.nan)
+    return pd.DataFrame(
+        {
+            "v": limits[1] - limits[0],
+            "excess": log_reducible - np.maximum(*limits),
+            "C": runs.column("N") * runs.column("D") * 6,
+        }
+    )
+
+
+def _band(posterior: Posterior, v: np.ndarray) -> pd.DataFrame:
+    grid = np.linspace(v.min(), v.max(), GRID)
+    _, parameters = _thinned(posterior)
+    curves = crossover.log_generator(posterior.law, parameters, grid[None, :])
+    excess = curves - np.maximum(grid, 0.0)
+    low, middle, high = np.quantile(excess, BAND, axis=0)
+    return pd.DataFrame({"v": grid, "q05": low, "q50": middle, "q95": high})
+
+
+def named_forms() -> dict[str, AbstractLaw]:
+    """Laws above a floor in N and D whose scaling function follows from the exponents alone."""
+    return {
+        name: law
+        for name, law in laws.catalogue().items()
+        if law.resources == (N, D)
+        and law.weights is not None
+        and {"A0", "A1", "A2"} <= set(law.claims)
+        and law.scale == Identity(law.floor)
+        and {p.role for p in law.parameters} == {Role.FLOOR, Role.AMPLITUDE, Role.EXPONENT}
+        and len({str(w) for w in law.weights.values()} & {p.name for p in law.parameters}) == 2
+    }
+
+
+def form_curve(law: AbstractLaw, alpha: float, beta: float, v: np.ndarray) -> np.ndarray:
+    """``w(v) - max(0, v)`` of a named form at given exponents; NumPy array of the shape of `v`."""
+    assert law.weights is not None
+    parameters = {p.name: 0.0 for p in law.parameters}
+    parameters |= {str(law.weights[N]): float(np.log(alpha)), str(law.weights[D]): np.log(beta)}
+    return np.asarray(crossover.log_generator(law, parameters, v)) - np.maximum(v, 0.0)
+
+
+def _forms(posterior: Posterior, band: pd.DataFrame) -> pd.DataFrame:
+    middle = {name: float(np.exp(np.median(v))) for name, v in posterior.log_parameters.items()}
+    rows = {}
+    for name, law in named_forms().items():
+        curve = form_curve(law, middle["alpha"], middle["beta"], band["v"].to_numpy())
+        gap = float(np.max(np.maximum(band["q05"] - curve, curve - band["q95"])))
+        rows[name] = {"form": law.title, "largest_gap": max(gap, 0.0), "excluded": gap > MATTERS}
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("law")
