@@ -37,7 +37,7 @@ REPLICATES, GRID = 400, 81
 
 BAND = (0.05, 0.5, 0.95)
 MATTERS = 0.01
-"""Least distance in log loss, about a percent, by which a form must miss the band to be excluded."""
+"""Least distance in log loss, about a percent, by which an excluded form misses the band."""
 
 SMALL_P = 0.05
 

@@ -126,13 +126,20 @@ def _renamed(
     check_names(names, where)
     if "loss" not in names:
         raise RunsError(absent("loss", found, where))
-    if not any(resource in names for resource in RESOURCES):
+    if not any(resource in names for resource in RESOURCES) and not _others(names):
         hints = _hints(("N", "D", "C"), found)
         raise RunsError(
             f"{where}: no column N, D or C, and a law needs at least one. Columns found: "
             f"{_listed(found)}.{hints}"
         )
     return names
+
+
+def _others(names: Sequence[str]) -> bool:
+    """Whether a name is that of a resource which few tables have, such as S or N_v."""
+    from theory.symbols import RESOURCES as KNOWN  # SymPy is slow to import
+
+    return any(name in KNOWN for name in names)
 
 
 def absent(name: str, columns: Iterable[str], where: str) -> str:

@@ -23,7 +23,7 @@ from bayescale.likelihood import AbstractLikelihood
 from bayescale.model import Model
 from bayescale.posterior import Posterior, record_of
 from bayescale.prior import Prior
-from bayescale.runs import Runs, read_runs, require_identifiable
+from bayescale.runs import Runs, read_runs, require_domain, require_identifiable
 from theory.law import AbstractLaw
 
 
@@ -49,8 +49,9 @@ def fit(
     runs
         A runs table, or what `read_runs` reads.
     law
-        A law or its name (see ``theory.laws.catalogue()``), or a whole `Model` with its own
-        priors, pivot and likelihood.
+        A law or its name (see ``theory.laws.catalogue()``), a formula such as
+        ``"E + A*N**-alpha + B*D**-beta"`` (`parse_law`), or a whole `Model` with its own priors,
+        pivot and likelihood.
     engine
         ``"numpyro"`` (NUTS) or ``"laplace"`` (mode, curvature, importance resampling).
     likelihood
@@ -111,6 +112,7 @@ def fit(
     free = [name for name in model.free if name in model.law.chart.names]
     names = [resource.name for resource in model.law.resources]
     require_identifiable(table, names, len(free))
+    require_domain(table, model.law.domain, model.law.name)
     result = sampler.sample(
         model, table, draws=draws, chains=chains, seed=seed, progress=progress or _silent
     )

@@ -117,16 +117,12 @@ def laws(as_json: AsJson = False) -> None:
                 "title": law.title,
                 "formula": law.formula_text(),
                 "latex": law.latex(),
-                "resources": {
-                    r.name: {"meaning": r.meaning, "unit": r.unit} for r in law.resources
-                },
+                "resources": [r.name for r in law.resources],
                 "parameters": {
                     p.name: {"meaning": p.meaning, "unit": p.unit, "role": str(p.role)}
                     for p in law.parameters
                 },
-                "weights": {r.name: str(w) for r, w in law.weights.items()}
-                if law.weights
-                else None,
+                "weights": law.weights and {r.name: str(w) for r, w in law.weights.items()},
                 "claims": list(law.claims),
                 "contained_in": list(law.nests),
                 "source": law.source,

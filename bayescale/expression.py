@@ -21,7 +21,7 @@ from theory import laws
 from theory import symbols as s
 from theory.errors import LawError
 from theory.law import AbstractLaw, Law
-from theory.scaling import discover_weights
+from theory.scaling import exact_weights
 from theory.symbols import RESOURCES, Parameter, Resource, Role
 from theory.terms import monomial_powers
 
@@ -145,8 +145,8 @@ def parse_law(text: str, *, resources: Sequence[str] | None = None, name: str | 
             law.log_loss(dict.fromkeys(unknown, 0.0), dict.fromkeys(used, 0.0), np)
     except LawError as error:
         raise UsageError(f"the law {shown} cannot be computed: {error}") from error
-    found = discover_weights(law)
-    weights = found.values if found.exact and not found.free else None
+    found = exact_weights(law)
+    weights = None if found is None or found.free else found.values
     return replace(law, weights=weights, kernel=sympy.S.NaN)  # made again from its formula
 
 

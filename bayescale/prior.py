@@ -321,6 +321,12 @@ def default_priors(
             f"law '{law.name}' needs a pivot for {', '.join(names)}; "
             f"got {', '.join(pivot) or 'none'}."
         )
-    table = {c.name: coordinate_prior(c, level, pivot) for c in law.chart.coordinates} | dict(noise)
+    table = {c.name: coordinate_prior(c, level, pivot) for c in law.chart.coordinates}
+    if clash := sorted(set(table) & set(noise)):
+        raise UsageError(
+            f"{', '.join(clash)} is a parameter of law '{law.name}' and of the likelihood; rename "
+            "it in the law."
+        )
+    table |= noise
     bounds = {name: prior.bounds for name, prior in table.items()}
     return Priors(table, {name: float(pivot[name]) for name in names}, bounds)

@@ -20,6 +20,7 @@ from jaxtyping import Float
 from bayescale._columns import CANONICAL, NUMERIC, RESOURCES, absent, gather
 from bayescale._reading import Readable
 from bayescale.errors import RunsError, RunsWarning, UsageError
+from theory.logdomain import log_value
 
 pc: Any = pyarrow.compute  # its functions are generated on import, unseen by type checkers
 _LEAST = {"N": 1.0, "D": 1.0, "C": 0.0, "loss": 0.0}
@@ -254,6 +255,8 @@ def require_identifiable(runs: Runs, resources: Sequence[str], n_parameters: int
     for name in resources:
         if name not in runs.table:
             raise RunsError(absent(name, runs.table.columns, runs.name))
+        if name not in RESOURCES:
+            _check_size(runs, name)
     if len(runs) < n_parameters:
         raise RunsError(
             f"{runs.name}: {len(runs)} rows are too few for a law with {n_parameters} parameters; "
@@ -283,6 +286,48 @@ def require_identifiable(runs: Runs, resources: Sequence[str], n_parameters: int
             RunsWarning,
             skip_file_prefixes=(str(Path(__file__).parent),),
         )
+
+
+def _check_size(runs: Runs, name: str) -> None:
+    """Refuse a further resource column that is not positive numbers."""
+    column = runs.table[name]
+    numeric = pd.api.types.is_numeric_dtype(column)
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan) if numeric else np.array([])
+    wrong = ~(np.isfinite(values) & (values > 0))
+    if not numeric or wrong.any():
+        rows = _some_rows(np.flatnonzero(wrong) + 1) if numeric else "it is text"
+        raise RunsError(
+            f"{runs.name}: column '{name}' must hold positive numbers in every row to be a "
+            f"resource of a law; not so: {rows}. Correct or remove the rows."
+        )
+
+
+def require_domain(runs: Runs, relations: Sequence[Any], law: str) -> None:
+    """Refuse rows outside the domain of a law.
+
+    Parameters
+    ----------
+    runs
+        The table.
+    relations
+        Inequalities between resources, as SymPy relations.
+    law
+        Its name.
+
+    Raises
+    ------
+    RunsError
+        With the rows that violate a relation.
+    """
+    for relation in relations:
+        names = sorted(symbol.name for symbol in relation.free_symbols)
+        logs = {name: np.log(runs.column(name).astype(np.float64)) for name in names}
+        gap = log_value(relation.gts, logs, np) - log_value(relation.lts, logs, np)
+        if np.any(wrong := gap < -1e-12):
+            raise RunsError(
+                f"{runs.name}: law '{law}' is meant for {relation}, which does not hold in "
+                f"{_some_rows(np.flatnonzero(wrong) + 1)}; remove them or choose another law."
+            )
 
 
 def _check_option(option: str, given: str, allowed: tuple[str, ...]) -> None:

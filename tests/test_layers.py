@@ -17,7 +17,7 @@ LAYERS = {
         "terms cdf",
         "chart",
         "law",
-        "crossover optimum sampling",
+        "contour crossover optimum sampling",
         "laws scaling",
         "evidence",
         "admissible",

@@ -23,6 +23,9 @@ from theory.symbols import Resource
 from theory.terms import Contour, Decomposition, Term
 from theory.verdict import Status, Verdict
 
+UNDECIDED = (ArithmeticError, ValueError, TypeError, RecursionError)
+"""What a formula outside of all that the rules and searches know may raise."""
+
 SEED = 7
 """Seed of every search, so that a verdict repeats."""
 
@@ -79,8 +82,8 @@ def limits(law: AbstractLaw) -> Verdict:
             "A1",
             found,
             f"with every size but {found.what} infinite the kernel has no limit: from "
-            f"e^{evidence.NEAR_LIMIT[0]:.0f} to e^{evidence.NEAR_LIMIT[1]:.0f} of the others it changes "
-            f"by a factor {sympy.N(found.value, 3)!s}.",
+            f"e^{evidence.NEAR_LIMIT[0]:.0f} to e^{evidence.NEAR_LIMIT[1]:.0f} of the others it "
+            f"changes by a factor {sympy.N(found.value, 3)!s}.",
             "1",
         )
     return Verdict("A1", Status.SUPPORTED, "the limit of each size is positive, finite, not 0.")
@@ -218,7 +221,10 @@ class Condition:
         """The verdict: by construction where the law says so, otherwise decided."""
         if self.code in law.by_construction:
             return Verdict(self.code, Status.PROVED, law.by_construction[self.code])
-        return self.decide(law)
+        try:
+            return self.decide(law)
+        except UNDECIDED as error:
+            return Verdict(self.code, Status.UNKNOWN, f"it could not be computed: {error}.")
 
 
 CONDITIONS: dict[str, Condition] = {

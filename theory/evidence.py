@@ -224,8 +224,8 @@ class Approach:
     Parameters
     ----------
     exponents
-        The first two exponents of ``kernel - limit`` in the inverse size; infinite where the limit
-        is reached.
+        The exponent of ``kernel - limit`` in the inverse size, and that of the next correction
+        relative to it; infinite where the limit is reached or no correction is left.
     witness
         Where they were measured.
     """
@@ -255,10 +255,11 @@ def approach(law: AbstractLaw, resource: Resource, seed: int) -> Approach | None
         return Approach((math.inf, math.inf), witness)
     first = (ops.log(gaps[2]) - ops.log(gaps[3])) / 10
     # An exponent with few digits is what is meant: 0.74 is 0.7400000...
-    exact = ops.mpf(round(float(first), 9))
+    exact = ops.mpf(str(round(float(first), 9)))
     flat = [gap * ops.exp(exact * place) for gap, place in zip(gaps, places, strict=False)]
     left = [abs(value - flat[3]) for value in flat[:2]]
-    if min(left) < flat[3] * ops.mpf(10) ** -60:
+    seen = [rest * ops.exp(-exact * place) for rest, place in zip(left, places, strict=False)]
+    if min(seen) < limit * ops.mpf(10) ** -(FAR_DIGITS - 50):
         return Approach((float(exact), math.inf), witness)
     return Approach((float(exact), float((ops.log(left[0]) - ops.log(left[1])) / 10)), witness)
 

@@ -1,8 +1,8 @@
 """What a scaling law is: one declaration from which everything else follows.
 
-`AbstractLaw` is what the rest of the code talks to. `Law` is a law given by a closed formula,
-`ContourLaw` one given implicitly by ``Phi(R, kernel) = 1``; laws given by a forward model are
-further final classes that fill in the same few methods.
+`AbstractLaw` is what the rest of the code talks to. `Law` is a law given by a closed formula; laws
+given by a contour (`theory.contour`) or by a forward model are further final classes that fill in
+the same few methods.
 """
 
 from abc import ABC, abstractmethod
@@ -20,15 +20,7 @@ from theory.errors import LawError
 from theory.links import AbstractLink, Identity
 from theory.logdomain import log_value
 from theory.symbols import Parameter, Resource, Role
-from theory.terms import (
-    AbstractSplit,
-    Contour,
-    Generator,
-    Term,
-    decompose,
-    monomial_powers,
-    read_terms,
-)
+from theory.terms import AbstractSplit, Generator, Term, decompose
 
 KERNEL = sympy.Symbol("ell", positive=True)
 """The kernel (for most laws the reducible loss ``L - E``) in links and contours."""
@@ -338,7 +330,7 @@ class Law(AbstractLaw):
         Examples
         --------
         >>> from theory import symbols as s
-        >>> from theory.terms import limit
+        >>> from theory.terms import AbstractSplit, Generator, Term, decompose
         >>> x = sympy.Symbol("x", positive=True)
         >>> a, b = s.amplitude("A", of=s.N), s.amplitude("B", of=s.D)
         >>> alpha, beta = s.exponent("alpha", of=s.N), s.exponent("beta", of=s.D)
@@ -464,70 +456,3 @@ class Law(AbstractLaw):
     def _ordered(self, show: Callable[..., str]) -> str:
         parts = self._in_order(self.formula)
         return show(sympy.Add(*parts, evaluate=False), order="none")
-
-
-@final
-@dataclass(frozen=True, kw_only=True)
-class ContourLaw(AbstractLaw):
-    """A law given implicitly: ``contour(R, ell) = 1`` has the kernel as its one solution.
-
-    Parameters
-    ----------
-    contour
-        A sum of terms, each with one amplitude, that fall with `KERNEL`.
-
-    Raises
-    ------
-    LawError
-        If the contour and the declared names do not match, or a term has no amplitude.
-    """
-
-    contour: sympy.Expr = field(hash=False)
-
-    def __post_init__(self) -> None:
-        for part in sympy.Add.make_args(self.contour):
-            if monomial_powers(part).get(KERNEL, sympy.S.Zero).is_negative is not True:
-                raise LawError(
-                    f"law '{self.name}': the term '{part}' of the contour must have a negative power "
-                    "of the kernel as a factor, or the contour may have no solution."
-                )
-        super().__post_init__()
-
-    @property
-    def relation(self) -> sympy.Expr:
-        """The contour."""
-        return self.contour
-
-    @property
-    def degree(self) -> int:
-        """0: the contour is invariant where sizes and kernel scale together."""
-        return 0
-
-    @cached_property
-    def split(self) -> Contour:
-        """The terms of the contour."""
-        terms = read_terms(self.contour, resources=self.resources, parameters=self.parameters)
-        return Contour(terms, KERNEL)
-
-    def log_kernel(
-        self, parameters: Mapping[str, Any], log_resources: Mapping[str, Any], ops: Any
-    ) -> Any:
-        """Logarithm of the kernel, by Newton's method; see `theory.terms.Contour`."""
-        return self.split.log_kernel({**parameters, **log_resources}, ops)
-
-    def elasticity_expressions(self) -> dict[Resource, sympy.Expr]:
-        """By implicit differentiation, ``(R dPhi/dR) / (ell dPhi/dell)``."""
-        below = KERNEL * sympy.diff(self.contour, KERNEL)
-        return {r: r.symbol * sympy.diff(self.contour, r.symbol) / below for r in self.resources}
-
-    def latex(self) -> str:
-        """The contour in LaTeX, and how the loss follows from it."""
-        terms = sympy.Add(*self._in_order(self.contour), evaluate=False)
-        loss = sympy.latex(self.scale.loss(KERNEL), symbol_names={KERNEL: r"\ell"})
-        contour = sympy.latex(terms, order="none", symbol_names={KERNEL: r"\ell"})
-        return rf"L = {loss}, \quad {contour} = 1"
-
-    def formula_text(self) -> str:
-        """The contour in one line, and how the loss follows from it."""
-        terms = sympy.Add(*self._in_order(self.contour), evaluate=False)
-        return f"{sympy.sstr(self.scale.loss(KERNEL))}, {sympy.sstr(terms, order='none')} = 1"

@@ -5,7 +5,6 @@ evaluates it with mpmath, so that what a refutation claims is checked far below 
 """
 
 import math
-from functools import reduce
 from typing import Any, final
 
 import mpmath
@@ -67,8 +66,3 @@ class Precise:
     def to_sympy(self, value: Any) -> sympy.Float:
         """An mpf as a SymPy number with all its digits."""
         return sympy.Float(self.context.nstr(value, self.context.dps), self.context.dps)
-
-
-def total(values: Any) -> Any:
-    """Sum of mpf values without going through floats."""
-    return reduce(lambda a, b: a + b, values)

@@ -21,7 +21,7 @@ import sympy
 from theory.degrees import homogeneity, solve_degrees
 from theory.errors import TheoryError
 from theory.law import KERNEL, AbstractLaw
-from theory.precision import Precise, total
+from theory.precision import Precise
 from theory.sampling import draw_log_resources, draw_parameters
 from theory.symbols import Resource
 from theory.timebox import within
@@ -31,6 +31,9 @@ BUDGET = 10.0
 
 REACH = 12.0
 """E-folds around the pivot in which elasticities are compared."""
+
+ROUNDING = 1e-9
+"""What least squares in double precision leaves of exact elasticities."""
 
 SEED = 20
 """Seed of the points at which weights are looked for."""
@@ -226,14 +229,20 @@ def discover_weights(law: AbstractLaw, *, seed: int = SEED) -> Weights:
     seed
         Seed of the points.
     """
+    exact = exact_weights(law)
+    return exact if exact is not None else _fit_weights(law, np.random.default_rng(seed))
+
+
+def exact_weights(law: AbstractLaw) -> Weights | None:
+    """Exponents from the linear system of degrees, or None where it has no solution."""
     symbols = {r.symbol: r for r in law.resources}
     fixed = {} if law.degree else {KERNEL: sympy.Integer(1)}
     solved = solve_degrees(law.relation, list(symbols), law.degree, fixed)
     sizes = {r.symbol for r in law.sizes}
-    if solved is not None and not any(d.free_symbols & sizes for d in solved.degrees.values()):
-        values = {symbols[s]: -1 / d if d != 0 else sympy.oo for s, d in solved.degrees.items()}
-        return Weights(values, True, tuple(symbols[s] for s in solved.free))
-    return _fit_weights(law, np.random.default_rng(seed))
+    if solved is None or any(d.free_symbols & sizes for d in solved.degrees.values()):
+        return None
+    values = {symbols[s]: -1 / d if d != 0 else sympy.oo for s, d in solved.degrees.items()}
+    return Weights(values, True, tuple(symbols[s] for s in solved.free))
 
 
 def _fit_weights(law: AbstractLaw, rng: np.random.Generator) -> Weights:
@@ -243,21 +252,26 @@ def _fit_weights(law: AbstractLaw, rng: np.random.Generator) -> Weights:
     at = draw_log_resources(law, draw, rng, reach=REACH, count=count)
     points = [{name: float(column[j]) for name, column in at.items()} for j in range(count)]
     rows = [elasticities(law, draw.parameters, point, ops) for point in points]
-    matrix = ops.context.matrix([[row[r.name] for r in law.resources] for row in rows])
-    inverse = ops.context.lu_solve(matrix, ops.context.matrix([1] * count))
-    gaps = [
-        abs(total(row[r.name] * inverse[i] for i, r in enumerate(law.resources)) - 1)
-        for row in rows
-    ]
-    worst = max(range(count), key=lambda j: gaps[j])
-    if gaps[worst] < ops.mpf(10) ** -12:  # derivatives keep a third of 50 digits
-        values = {
-            r: ops.to_sympy(1 / inverse[i]) if abs(inverse[i]) > ops.mpf(10) ** -12 else sympy.oo
-            for i, r in enumerate(law.resources)
-        }
-        return Weights(values, False, residual=ops.to_sympy(gaps[worst]))
+    matrix = np.array([[_real(row[r.name]) for r in law.resources] for row in rows])
+    if not np.all(np.isfinite(matrix)):
+        worst, gap = int(np.argmax(~np.isfinite(matrix).all(axis=1))), float("nan")
+    else:
+        inverse = np.linalg.lstsq(matrix, np.ones(count))[0]
+        gaps = np.abs(matrix @ inverse - 1)
+        worst, gap = int(np.argmax(gaps)), float(np.max(gaps))
+        if gap < ROUNDING:
+            values = {
+                r: sympy.Float(1 / a) if abs(a) > ROUNDING else sympy.oo
+                for r, a in zip(law.resources, inverse.tolist(), strict=True)
+            }
+            return Weights(values, False, residual=sympy.Float(gap))
     witness = witness_point(law, draw.parameters, points[worst], ops)
-    return Weights(None, False, residual=ops.to_sympy(gaps[worst]), witness=witness)
+    return Weights(None, False, residual=sympy.Float(gap), witness=witness)
+
+
+def _real(value: Any) -> float:
+    """A real number as a float, and NaN for a complex one."""
+    return float(value) if not getattr(value, "imag", 0) else float("nan")
 
 
 def elasticities(

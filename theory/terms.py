@@ -326,7 +326,7 @@ def _term(
     exponents = list(powers.values())
     bound = set().union(*(part.free_symbols for part in [*others, *exponents]))
     loose = frozenset(resource for symbol, resource in resources.items() if symbol in bound)
-    names = [resource.name for resource in within]
+    names = [resource.name for resource in within] or [amplitude.name]
     label = ("" if all(len(name) == 1 for name in names) else "_").join(names)
     return Term(label, amplitudes[amplitude], powers[amplitude], rest, orders, loose)
 

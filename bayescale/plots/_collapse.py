@@ -12,7 +12,7 @@ from theory import laws
 DASHES = ((4, 2), (1, 1.5), (6, 2, 1, 2), (3, 1, 1, 1, 1, 1), (8, 3))
 """Dash patterns of the named forms, which must be told apart without colour."""
 
-WIDEST = 4.0
+WIDEST = 2.5
 """Multiple of the band's height up to which runs are shown; beyond they are arrows at the edge."""
 
 
@@ -46,14 +46,13 @@ def collapse(result: Collapse) -> Figure:
             ratio, np.exp(band["q05"]), np.exp(band["q95"]), color=style.BLUE, alpha=0.3, lw=0
         )
         above.plot(ratio, np.exp(band["q50"]), color=style.BLUE, gid="posterior")
-        middle = {
-            n: float(np.exp(np.median(v))) for n, v in result.posterior.log_parameters.items()
-        }
+        drawn = result.posterior.log_parameters
+        alpha, beta = (float(np.exp(np.median(drawn[name]))) for name in ("alpha", "beta"))
         handles = [Patch(color=style.BLUE, alpha=0.3, label="90% posterior of the form")]
         highest = float(np.exp(band["q95"]).max())
         for (name, row), dashes in zip(result.forms.iterrows(), DASHES, strict=False):
             law = laws.get(str(name))
-            curve = np.exp(form_curve(law, middle["alpha"], middle["beta"], band["v"].to_numpy()))
+            curve = np.exp(form_curve(law, alpha, beta, band["v"].to_numpy()))
             highest = max(highest, float(curve.max()))
             said = "excluded" if row["excluded"] else "inside"
             look = {"color": style.INK, "lw": 0.9, "dashes": dashes}
@@ -100,9 +99,8 @@ def collapse(result: Collapse) -> Figure:
             color=style.GREY,
             zorder=2,
         )
-        style.log_axis(
-            below, "x", style.padded(compute.to_numpy()), style.power_of_ten, style.DECADES
-        )
+        limits = style.padded(compute.to_numpy())
+        style.log_axis(below, "x", limits, style.power_of_ten, style.DECADES)
         below.set_ylim(*np.clip((table["sum"].min() - 0.3, table["sum"].max() + 0.3), -1.0, 3.0))
         below.set_xlabel(r"training compute $6ND$ (FLOP)")
         below.set_ylabel(r"$e_N/\alpha_N + e_D/\alpha_D$")

@@ -96,9 +96,7 @@ if __name__ == "__main__":
     results = main(options.tables, options.draws)
     print(
         results.groupby(["truth", "fitted with", "law"], sort=False)
-        .agg(
-            coverage=("covers", "mean"), width=("log width", "mean"), refused=("refused", "mean")
-        )
+        .agg(coverage=("covers", "mean"), width=("log width", "mean"), refused=("refused", "mean"))
         .round(3)
         .to_string()
     )

@@ -14,6 +14,7 @@ from bayescale.prior import Prior
 from bayescale.runs import read_runs
 from theory import laws
 from theory.law import Law
+from theory.symbols import RESOURCES, Domain
 
 ROUNDING = 1e-10
 """Of a log density of order 1e3 to 1e5 summed over a dozen runs; relative."""
@@ -22,13 +23,23 @@ DIFFERENCE = 1e-5
 """Central differences with step 1e-5 of a function of order 1e5: relative to the gradient."""
 
 PIVOT = {"N": 1e8, "D": 5e9, "C": 3e18}
+PIVOT |= {
+    name: float(np.sqrt(np.prod(r.typical))) if r.typical else 1e7
+    for name, r in RESOURCES.items()
+    if name not in PIVOT
+}
 
 
 def runs(seed=0, rows=12):
     rng = np.random.default_rng(seed)
     n, d = 10 ** rng.uniform(6.5, 9.5, rows), 10 ** rng.uniform(8.5, 11, rows)
     loss = (1.7 + 400 * n**-0.34 + 410 * d**-0.28) * np.exp(0.01 * rng.normal(size=rows))
-    return read_runs(pd.DataFrame({"N": n, "D": d, "C": 6 * n * d, "loss": loss}))
+    others = {
+        name: rng.uniform(*r.typical, rows) if r.typical else 10 ** rng.uniform(5.5, 8.5, rows)
+        for name, r in RESOURCES.items()
+        if name not in ("N", "D", "C")
+    }
+    return read_runs(pd.DataFrame({"N": n, "D": d, "C": 6 * n * d, "loss": loss, **others}))
 
 
 RUNS = runs()
@@ -59,29 +70,47 @@ WRITTEN = {"power", "power_D", "power_C", "chinchilla", "kaplan", "share"}
 
 
 def through_the_chart(law, c):
-    """For laws not written above: SymPy's own numpy code, at parameters from the chart."""
+    """For laws not written above: SymPy's own numpy code, at parameters from the chart.
+
+    A contour is evaluated by the law itself, whose Newton steps have their own tests.
+    """
     import sympy
 
     pivot = {r.name: np.log(PIVOT[r.name]) for r in law.resources}
-    logs = law.chart.to_parameters(c, pivot, np)
-    values = [RUNS.column(r.name) for r in law.resources]
-    values += [np.exp(logs[p.name]) for p in law.parameters]
+    natural = law.values(law.chart.to_parameters(c, pivot, np))
+    sizes = {r.name: RUNS.column(r.name) for r in law.resources}
+    if not isinstance(law, Law):
+        return law.loss(**sizes, **natural)
     symbols = [q.symbol for q in (*law.resources, *law.parameters)]
-    return sympy.lambdify(symbols, law.formula, "numpy")(*values)
+    function = sympy.lambdify(symbols, law.formula, "numpy")
+    return function(*({**sizes, **natural}[symbol.name] for symbol in symbols))
 
 
-UNIT = {"floor_fraction", "share_N"}
+def where(model, name):
+    """Support of a coordinate: unit, positive or real."""
+    family = model.priors.table[name].family
+    return {"Beta": Domain.UNIT, "Normal": Domain.REAL}.get(family, Domain.POSITIVE)
+
+
+BACK = {
+    Domain.UNIT: (special.expit, lambda u, x: np.log(x * (1 - x))),
+    Domain.POSITIVE: (np.exp, lambda u, x: u),
+    Domain.REAL: (lambda u: u, lambda u, x: 0.0),
+}
+"""From the real line, and the log Jacobian."""
 
 
 def log_posterior_by_hand(model, position):
     """Priors, Jacobians and noise, all by SciPy."""
     total, c = 0.0, dict(model.fixed)
     for u, name in zip(position, model.free, strict=True):
-        c[name] = special.expit(u) if name in UNIT else np.exp(u)
-        log_jacobian = np.log(c[name] * (1 - c[name])) if name in UNIT else u
+        from_real, jacobian = BACK[where(model, name)]
+        c[name] = from_real(u)
+        log_jacobian = jacobian(u, c[name])
         prior = model.priors.table[name]
         frozen = {
             "Beta": lambda alpha, beta: stats.beta(alpha, beta),
+            "Normal": lambda mu, sigma: stats.norm(mu, sigma),
             "LogNormal": lambda mu, sigma: stats.lognorm(sigma, scale=np.exp(mu)),
             "Gamma": lambda alpha, beta: stats.gamma(alpha, scale=1 / beta),
         }[prior.family](**prior.arguments)

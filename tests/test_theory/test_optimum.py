@@ -1,22 +1,30 @@
 """Compute-optimal allocation against closed forms, SciPy, and universality."""
 
 import math
+from functools import cache
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+import sympy
 from scipy import optimize
 
 from theory import laws
 from theory import symbols as s
 from theory.errors import TheoryError
 from theory.law import Law
+from theory.logdomain import value
 from theory.optimum import (
     NoInteriorOptimum,
     closed_form_allocation,
+    crossover_quantile,
     has_closed_form,
     solve_allocation,
+    universal_exponents,
 )
-from theory.symbols import C, D, N
+from theory.sampling import draw_parameters
+from theory.symbols import B, C, D, N, S, t
 
 ROUNDING = 1e-12
 """A handful of logs of sizes up to e^70."""
@@ -27,6 +35,9 @@ curvature in log N, which is at least 1e-3 for these laws."""
 
 SOLVED = 1e-8
 """The root of the slope: its rounding 1e-16 over a curvature of at least 1e-3, with room."""
+
+NEWTON = 1e-6
+"""A stationary point of slope 1e-7 at most, over curvatures of about 0.1."""
 
 EQUAL = {N: 1, D: 1}
 HOFFMANN = {"E": 1.69, "A": 406.4, "B": 410.7, "alpha": 0.34, "beta": 0.28}
@@ -113,22 +124,233 @@ def test_the_floor_moves_no_optimum():
     assert with_floor["N"] == pytest.approx(without["N"], rel=SOLVED)
 
 
-@three
-@pytest.mark.parametrize("orders", [{N: 1, D: 1}, {N: 1, D: 2}], ids=spelt)
-def test_the_exponents_of_the_optimum_are_universal(name, orders):
-    # R_i* ~ C^((1/alpha_i)/M), L* - E ~ C^(-1/M), M = sum_j m_j / alpha_j (THEORY_LAWS.md, 1.5).
-    law, point = laws.get(name), POINTS[name]
-    alpha, beta = (
-        point[key] for key in (("alpha_N", "alpha_D") if name == "kaplan" else ("alpha", "beta"))
+TWO_SIZES = [
+    law
+    for law in laws.catalogue().values()
+    if len(law.resources) == 2 and law.sizes == law.resources
+]
+CLOSED = [law for law in TWO_SIZES if has_closed_form(law, dict.fromkeys(law.sizes, 1))]
+
+
+def test_the_closed_form_serves_sums_links_and_contours():
+    assert {law.name for law in CLOSED} == {
+        *("chinchilla", "kaplan", "kaplan_floor", "share", "droppo", "gadre", "quantization"),
+        *("bounded", "rosenfeld", "share_free", "harmonic", "width_limited"),
+        *("batch_contour", "kaplan_steps"),
+    }
+
+
+@pytest.mark.parametrize("law", CLOSED, ids=lambda law: law.name)
+def test_the_closed_form_is_where_the_solver_finds_the_optimum(law):
+    rng = np.random.default_rng(0)
+    orders = dict.fromkeys(law.sizes, 1)
+    draws = [draw_parameters(law, rng).parameters for _ in range(4)]
+    parameters = {name: np.array([d[name] for d in draws])[:, None] for name in draws[0]}
+    # The pivots of the draws are e^20 of either size.
+    budgets = np.array([[36.0, 40.0, 44.0]])
+    closed = closed_form_allocation(law, parameters, budgets, orders)
+    solved = solve_allocation(law, parameters, budgets, orders)
+    for size in law.sizes:
+        np.testing.assert_allclose(solved[size.name], closed[size.name], rtol=SOLVED)
+
+
+def test_the_closed_form_of_a_contour_weighs_its_shares_by_cost_and_exponent():
+    # Harmonic law: N_min/N = m_N/(m_N + m_D), since both terms fall as 1/R.
+    law, orders = laws.harmonic, {N: 1, D: 2}
+    logs = law.logs(
+        {"E": 1.0, "N_c": 1e8, "D_c": 1e9, "alpha_N": 0.34, "alpha_D": 0.28}, parameters_only=True
     )
-    parameters = without_floor(law, log_parameters(name))
-    ends = np.array([40.0, 60.0])
-    got = closed_form_allocation(law, parameters, ends, orders)
-    total = orders[N] / alpha + orders[D] / beta
-    assert np.diff(got["N"]) / 20 == pytest.approx(1 / alpha / total, rel=ROUNDING)
-    assert np.diff(got["D"]) / 20 == pytest.approx(1 / beta / total, rel=ROUNDING)
-    loss = law.log_loss(parameters, got, np)
-    assert np.diff(loss) / 20 == pytest.approx(-1 / total, rel=1e-10)
+    at = closed_form_allocation(law, logs, 60.0, orders)
+    log_kernel = law.log_kernel(logs, at, np)
+    share = np.exp(logs["N_c"] - at["N"] - log_kernel / 0.34)
+    assert share == pytest.approx(1 / 3, rel=1e-10)
+
+
+# --- universality (THEORY_LAWS.md, 1.5): the form of the law enters the prefactors only
+
+BUDGETS = np.log(np.logspace(18, 26, 20) / 6)
+UNIVERSAL = 1e-6
+"""Solved optima are known to 1e-8, and successive budgets are 0.97 apart in logs."""
+
+EXPONENTS = {"alpha": 0.34, "beta": 0.28}
+SIZED = {"A": 406.4, "B": 410.7, **EXPONENTS}
+CRITICAL = {
+    **{"N_c": 406.4 ** (1 / 0.34), "D_c": 410.7 ** (1 / 0.28)},
+    **{"alpha_N": 0.34, "alpha_D": 0.28},
+}
+FORMS = {
+    "share, q = 1": ("share", {**SIZED, "E": 1.69, "q": 1.0}),
+    "share, q = 1.3": ("share", {**SIZED, "E": 1.69, "q": 1.3}),
+    "share, q = 3": ("share", {**SIZED, "E": 1.69, "q": 3.0}),
+    "kaplan_floor": ("kaplan_floor", {**CRITICAL, "E": 1.69}),
+    "harmonic": ("harmonic", {**CRITICAL, "E": 1.69}),
+    "width_limited": ("width_limited", {**CRITICAL, "E": 1.69}),
+    "share_free": ("share_free", {**SIZED, "E": 1.69, "rho_N": 0.7, "rho_D": 0.4}),
+    "crossover": (
+        "crossover",
+        {**SIZED, "E": 1.69, "q": 1.5, "spread": 0.6, "weight_1": 0.2, "weight_2": 0.7},
+    ),
+    "bounded": ("bounded", {**SIZED, "E": 1.69, "L_0": 11.0}),
+}
+"""Nine forms with the same two single-resource losses of the kernel, hence the same exponents."""
+
+ONE_EXPONENT = {
+    "random_features": ("random_features", {"E": 1.69, "A": 406.4, "B": 410.7} | {"alpha": 0.3})
+}
+ORDERS = {"share, q = 3": {N: 1.5, D: 0.7}, "harmonic": {N: 1, D: 2}}
+"""Costs other than N D."""
+
+
+CASES = [
+    pytest.param(form, orders, id=f"{form}, {spelt(orders)}")
+    for form in (*FORMS, *ONE_EXPONENT)
+    for orders in (EQUAL, ORDERS.get(form))
+    if orders is not None
+]
+
+
+@cache
+def solved(form, orders):
+    """The law of a form, its parameters, and its optima at all budgets; compiled once."""
+    name, values = {**FORMS, **ONE_EXPONENT}[form]
+    law = laws.get(name)
+    parameters = law.logs(values, parameters_only=True)
+    return law, parameters, solve_allocation(law, parameters, BUDGETS, dict(orders))
+
+
+@pytest.mark.parametrize(("form", "orders"), CASES)
+def test_the_exponents_are_universal_and_the_form_sets_the_quantile(form, orders):
+    law, parameters, optimum = solved(form, tuple(orders.items()))
+    want = universal_exponents(law, orders)
+    step = np.diff(BUDGETS)
+    for size in orders:
+        exponent = value(want.resources[size], parameters, np)
+        np.testing.assert_allclose(np.diff(optimum[size.name]) / step, exponent, atol=UNIVERSAL)
+    slope = np.diff(law.log_kernel(parameters, optimum, np)) / step
+    np.testing.assert_allclose(slope, -value(want.kernel, parameters, np), atol=UNIVERSAL)
+
+    # The prefactor: the optimum ratio is a quantile of the crossover distribution F = e_D/alpha_D.
+    def total(at):
+        return jnp.sum(law.log_kernel(parameters, at, jnp))
+
+    elasticity = -jax.grad(total)({name: jnp.asarray(v) for name, v in optimum.items()})["D"]
+    share = elasticity / value(sympy.sympify(law.weights[D]), parameters, np)
+    quantile = value(crossover_quantile(law, orders), parameters, np)
+    np.testing.assert_allclose(share, quantile, atol=UNIVERSAL)
+
+
+def test_the_same_exponents_come_with_different_prefactors():
+    found = {form: solved(form, tuple(EQUAL.items()))[2]["N"][10] for form in FORMS}
+    # Chinchilla on another scale is the same optimum; every other form has one of its own.
+    assert found.pop("bounded") == pytest.approx(found["share, q = 1"], abs=UNIVERSAL)
+    ordered = sorted(found.values())
+    assert len(ordered) == 8
+    assert np.diff(ordered).min() > 100 * UNIVERSAL
+
+
+def test_the_exponents_do_not_depend_on_the_draw():
+    # Two forms, random parameters, one cost: the slopes follow each draw's own exponents.
+    rng = np.random.default_rng(1)
+    for law in (laws.crossover, laws.share_free):
+        draws = [draw_parameters(law, rng).parameters for _ in range(5)]
+        parameters = {name: np.array([d[name] for d in draws])[:, None] for name in draws[0]}
+        budgets = np.array([[38.0, 42.0]])
+        got = np.diff(solve_allocation(law, parameters, budgets, EQUAL)["N"], axis=1) / 4
+        want = value(universal_exponents(law, EQUAL).resources[N], parameters, np)
+        np.testing.assert_allclose(got, want, atol=UNIVERSAL)
+
+
+def test_the_universal_exponents_are_those_of_chinchilla_and_of_a_weighted_cost():
+    alpha, beta = (sympy.Symbol(name, positive=True) for name in ("alpha", "beta"))
+    equal = universal_exponents(laws.chinchilla, EQUAL)
+    assert equal.resources == {N: beta / (alpha + beta), D: alpha / (alpha + beta)}
+    assert sympy.simplify(equal.kernel - alpha * beta / (alpha + beta)) == 0
+    other = universal_exponents(laws.chinchilla, {N: 1, D: 2})
+    assert sympy.simplify(other.resources[N] - beta / (2 * alpha + beta)) == 0
+    assert sympy.simplify(other.resources[D] - alpha / (2 * alpha + beta)) == 0
+    assert sympy.simplify(crossover_quantile(laws.chinchilla, EQUAL) - alpha / (alpha + beta)) == 0
+
+
+def test_the_exponent_of_compute_adds_up_from_those_of_kaplan():
+    # arXiv:2001.08361, section 6: 1/alpha_C = 1/alpha_S + 1/alpha_B + 1/alpha_N.
+    kernel = universal_exponents(laws.kaplan_batch, {N: 1, S: 1, B: 1}).kernel
+    published = {"alpha_N": 0.076, "alpha_S": 0.76, "alpha_B": 0.21}
+    got = float(kernel.subs({sympy.Symbol(k, positive=True): v for k, v in published.items()}))
+    assert 1 / got == pytest.approx(1 / 0.076 + 1 / 0.76 + 1 / 0.21, rel=ROUNDING)
+    assert got == pytest.approx(0.0520, abs=5e-5)
+
+
+def test_a_law_without_weights_has_no_universal_exponents():
+    with pytest.raises(TheoryError, match=r"^law 'farseer' declares no weights"):
+        universal_exponents(laws.farseer, EQUAL)
+
+
+def test_a_cost_that_leaves_a_size_out_has_no_universal_exponents():
+    with pytest.raises(TheoryError, match=r"^law 'dmft_terms' has the sizes N, D, t; the cost"):
+        universal_exponents(laws.dmft_terms, EQUAL)
+
+
+def test_the_quantile_is_of_two_sizes():
+    with pytest.raises(TheoryError, match=r"^law 'dmft_terms' has 3 sizes; the quantile is of"):
+        crossover_quantile(laws.dmft_terms, {N: 1, D: 1, t: 1})
+
+
+# --- three sizes
+
+
+@pytest.mark.parametrize(
+    ("name", "powers"), [("dmft_terms", (1, 1, 1)), ("dmft_terms", (1, 2, 0.5)), ("tao", (1, 1, 1))]
+)
+def test_three_sizes_are_allocated_as_the_closed_form_says(name, powers):
+    law = laws.get(name)
+    orders = dict(zip(law.sizes, powers, strict=True))
+    rng = np.random.default_rng(2)
+    draws = [draw_parameters(law, rng).parameters for _ in range(4)]
+    parameters = {p: np.array([d[p] for d in draws])[:, None] for p in draws[0]}
+    # The pivots of the draws are e^20 of each size.
+    budgets = 20.0 * sum(powers) + np.array([[-4.0, 0.0, 4.0]])
+    assert has_closed_form(law, orders)
+    closed = closed_form_allocation(law, parameters, budgets, orders)
+    solved = solve_allocation(law, parameters, budgets, orders)
+    want = universal_exponents(law, orders)
+    for size in law.sizes:
+        np.testing.assert_allclose(solved[size.name], closed[size.name], atol=NEWTON)
+        slope = np.diff(solved[size.name], axis=1) / 4
+        exponent = value(want.resources[size], parameters, np)
+        np.testing.assert_allclose(slope, np.broadcast_to(exponent, slope.shape), atol=NEWTON)
+    spent = sum(order * solved[size.name] for size, order in orders.items())
+    np.testing.assert_allclose(spent, np.broadcast_to(budgets, spent.shape), rtol=ROUNDING)
+    without = {**parameters, law.floor.name: np.full((4, 1), -1e9)}
+    slope = np.diff(law.log_loss(without, closed, np), axis=1) / 4
+    alpha_C = 1 / sum(m / value(law.weights[r], parameters, np) for r, m in orders.items())
+    np.testing.assert_allclose(slope, np.broadcast_to(-alpha_C, slope.shape), rtol=1e-10)
+
+
+KAPLAN_BATCH = {"N_c": 6.5e13, "S_c": 2100.0, "B_star": 2.1e8} | {
+    **{"alpha_N": 0.077, "alpha_S": 0.76, "alpha_B": 0.21}
+}
+
+
+@pytest.mark.slow  # XLA takes half a minute over the Hessian of an unrolled contour
+def test_three_sizes_in_a_contour_that_has_no_closed_form_follow_the_universal_exponents():
+    # A batch that costs its square root: a cost with a balanced batch size.
+    law, orders = laws.kaplan_batch, {N: 1, S: 1, B: 0.5}
+    assert not has_closed_form(law, orders)
+    parameters = law.logs(KAPLAN_BATCH, parameters_only=True)
+    budgets = np.array([35.0, 40.0, 45.0])
+    solved = solve_allocation(law, parameters, budgets, orders)
+    want = universal_exponents(law, orders)
+    for size in law.sizes:
+        exponent = value(want.resources[size], parameters, np)
+        np.testing.assert_allclose(np.diff(solved[size.name]) / 5, exponent, atol=NEWTON)
+
+
+@pytest.mark.slow
+def test_compute_alone_has_no_balanced_batch_size():
+    # At a given number of tokens S B the smallest batch is best (Kaplan et al. 2020, section 5).
+    parameters = laws.kaplan_batch.logs(KAPLAN_BATCH, parameters_only=True)
+    with pytest.raises(NoInteriorOptimum, match=r"falls all the way to N = 1 or S = 1 or B = 1"):
+        solve_allocation(laws.kaplan_batch, parameters, 45.0, {N: 1, S: 1, B: 1})
 
 
 def test_kaplan_balances_at_the_quantile_of_its_crossover():

@@ -18,7 +18,7 @@ z = sympy.Symbol("z", real=True)
 
 
 def close(got, want, tolerance=LAST_DIGITS):
-    with mpmath.workdps(60):
+    with mpmath.workdps(200):
         return abs(mpmath.mpf(got) - want) <= tolerance * max(1, abs(want))
 
 

@@ -3,7 +3,8 @@
 import sympy
 
 from theory import symbols as s
-from theory.law import KERNEL, ContourLaw
+from theory.contour import ContourLaw
+from theory.law import KERNEL
 from theory.symbols import B, D, N, Parameter, S
 
 E = s.floor()
