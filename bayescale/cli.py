@@ -7,33 +7,28 @@ heavy is imported inside the commands, so that ``--help`` is instant.
 
 import functools
 import gc
-import json
-import math
 import os
-import sys
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bayescale.errors import (
-    BayescaleError,
-    BayescaleWarning,
-    DiagnosticsWarning,
-    UsageError,
+from bayescale._terminal import (
+    json_out,
+    progress_line,
+    rows,
+    say,
+    show,
+    untrusted,
+    warnings_to_stderr,
+    write,
 )
+from bayescale.errors import BayescaleError, UsageError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from bayescale.posterior import Posterior
     from bayescale.runs import Runs
-
-SCHEMA = 1
-"""Version of the JSON layout."""
 
 app = typer.Typer(
     name="bayescale",
@@ -75,16 +70,16 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         from theory.errors import TheoryError
 
         try:
-            with _warnings_to_stderr():
+            with warnings_to_stderr():
                 function(*args, **kwargs)
         except BayescaleError as error:
-            _say(f"error: {error}")
+            say(f"error: {error}")
             raise typer.Exit(error.exit_code) from error
         except TheoryError as error:
-            _say(f"error: {error}")
+            say(f"error: {error}")
             raise typer.Exit(UsageError.exit_code) from error
         except KeyboardInterrupt as error:
-            _say("interrupted; nothing was written.")
+            say("interrupted; nothing was written.")
             raise typer.Exit(130) from error
 
     app.command()(wrapped)
@@ -101,7 +96,7 @@ def demo(
     """Fit the shipped ladder of small language models and plan beyond it."""
     from bayescale._demo import run
 
-    run(out, seed=seed, progress=_progress, show=_show, say=_print)
+    run(out, seed=seed, progress=progress_line, show=show, say=write)
 
 
 @command
@@ -130,9 +125,9 @@ def laws(as_json: AsJson = False) -> None:
             }
             for law in known
         ]
-        _json({"laws": entries})
+        json_out({"laws": entries})
         return
-    _rows(
+    rows(
         ["law", "what it is", "in", "loss", "source"],
         [
             [
@@ -161,12 +156,12 @@ def check(
 
     result = run_check(law, resources=resource)
     if as_json:
-        _json(result.to_dict())
+        json_out(result.to_dict())
     else:
-        _print(str(result))
+        write(str(result))
     if result.broken:
         codes = ", ".join(verdict.code for verdict in result.broken)
-        _say(f"refuted although claimed: {codes}.")
+        say(f"refuted although claimed: {codes}.")
         raise typer.Exit(1)
 
 
@@ -189,18 +184,18 @@ def collapse(
     from bayescale._collapse import collapse as run_collapse
 
     runs = _table(table, _pairs(column, "column", 'N="Model Size"'))
-    with _progress() as progress:
+    with progress_line() as progress:
         result = run_collapse(runs, seed=seed, progress=progress)
     if output is not None:
         from bayescale import plots
 
         plots.save(plots.collapse(result), output)
     if as_json:
-        _json(result.to_dict())
+        json_out(result.to_dict())
         return
-    _show(result.summary())
+    show(result.summary())
     for reason in result.reasons:
-        _print(reason)
+        write(reason)
 
 
 @command
@@ -211,9 +206,9 @@ def datasets(as_json: AsJson = False) -> None:
     known = cards().values()
     if as_json:
         fields = ("name", "title", "source", "licence", "url", "sha256", "rows")
-        _json({"datasets": [{key: getattr(card, key) for key in fields} for card in known]})
+        json_out({"datasets": [{key: getattr(card, key) for key in fields} for card in known]})
         return
-    _rows(["dataset", "title", "licence"], [[c.name, c.title, c.licence] for c in known])
+    rows(["dataset", "title", "licence"], [[c.name, c.title, c.licence] for c in known])
 
 
 @command
@@ -252,7 +247,7 @@ def fit(
     columns = _pairs(column, "column", 'N="Model Size"')
     priors = {n: Prior.parse(v) for n, v in _pairs(prior, "prior", "q=1").items()}
     runs = _table(table, columns)
-    with _progress() as progress:
+    with progress_line() as progress:
         posterior = run_fit(
             runs,
             law,
@@ -289,10 +284,10 @@ def predict(
     given: dict[str, Any] = {k: v for k, v in (("N", n), ("D", d), ("C", c)) if v}
     prediction = _load(posterior).predict(noise=noise, force=force, **given)
     if as_json:
-        _json(prediction.to_dict())
+        json_out(prediction.to_dict())
         return
-    _untrusted(prediction.trusted)
-    _show(prediction.summary(), index=False)
+    untrusted(prediction.trusted)
+    show(prediction.summary(), index=False)
 
 
 @command
@@ -308,12 +303,12 @@ def plan(
 
     result = run_plan(_load(posterior), compute, cost=cost, force=force)
     for reason in result.diagnosis.warnings:
-        _say(f"warning: {reason}")
+        say(f"warning: {reason}")
     if as_json:
-        _json(result.to_dict())
+        json_out(result.to_dict())
         return
-    _untrusted(result.trusted)
-    _show(result.summary())
+    untrusted(result.trusted)
+    show(result.summary())
 
 
 def main() -> None:
@@ -351,7 +346,7 @@ def _table(table: str, columns: dict[str, str]) -> "Runs":
     else:
         runs = read_runs(table, columns=columns or None)
     for note in runs.notes:
-        _say(f"note: {note}")
+        say(f"note: {note}")
     return runs
 
 
@@ -371,116 +366,16 @@ def _summary(posterior: "Posterior", as_json: bool, force: bool) -> None:
     diagnosis = posterior.diagnose()
     trusted = not diagnosis.refusals
     if as_json:
-        _json({**posterior.to_dict(), "trusted": trusted})
+        json_out({**posterior.to_dict(), "trusted": trusted})
     else:
-        _untrusted(trusted)
-        _print(f"{posterior.law.name}: {posterior.law.formula_text()}")
+        untrusted(trusted)
+        write(f"{posterior.law.name}: {posterior.law.formula_text()}")
         record = posterior.record
-        _print(
+        write(
             f"{record['n_runs']} runs of {record['table']}, engine {record['engine']}, "
             f"seed {record['seed']}"
         )
-        _show(posterior.summary())
-        _print(f"diagnostics: {diagnosis}")
+        show(posterior.summary())
+        write(f"diagnostics: {diagnosis}")
     if not force:
         diagnosis.require()
-
-
-def _json(payload: dict[str, Any]) -> None:
-    typer.echo(
-        json.dumps({"schema_version": SCHEMA, **_finite(payload)}, indent=2, allow_nan=False)
-    )
-
-
-def _finite(value: Any) -> Any:
-    """Plain JSON: what is not a finite number (the R-hat of independent draws) becomes null."""
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    return value
-
-
-def _say(text: str) -> None:
-    typer.echo(text, err=True)
-
-
-def _print(text: str) -> None:
-    typer.echo(text)
-
-
-def _untrusted(trusted: bool) -> None:
-    if not trusted:
-        _print("NOT TRUSTED: diagnostics refused this posterior.")
-
-
-def _show(table: "pd.DataFrame", *, index: bool = True) -> None:
-    """Print a data frame with four significant digits."""
-    frame = table.reset_index() if index else table
-    rows = [[_cell(value) for value in row] for row in frame.itertuples(index=False, name=None)]
-    _rows([str(name) for name in frame.columns], rows)
-
-
-def _cell(value: Any) -> str:
-    if not isinstance(value, float | int) or isinstance(value, bool):
-        return str(value)
-    if isinstance(value, float) and math.isnan(value):
-        return "-"
-    return f"{value:.4g}"
-
-
-def _rows(header: list[str], rows: list[list[str]]) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for position, name in enumerate(header):
-        numeric = all(_is_number(row[position]) for row in rows)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
-    wide = None if sys.stdout.isatty() else 160
-    Console(width=wide).print(table)
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return cell == "-"
-    return True
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
-    """A line on stderr that says what is being done; nothing when stderr is no terminal."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda stage: None
-        return
-    with console.status("starting") as status:
-        yield lambda stage: status.update(stage)
-
-
-@contextmanager
-def _warnings_to_stderr() -> Iterator[None]:
-    shown = warnings.showwarning
-
-    def show(message: Warning | str, category: type[Warning], *rest: Any) -> None:
-        if issubclass(category, BayescaleWarning):
-            _say(f"warning: {message}")
-        else:
-            shown(message, category, *rest)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("always", BayescaleWarning)
-        # The commands print diagnostics themselves.
-        warnings.simplefilter("ignore", DiagnosticsWarning)
-        warnings.showwarning = show
-        yield

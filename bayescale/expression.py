@@ -28,6 +28,9 @@ from theory.terms import monomial_powers
 MOST_CHARACTERS, MOST_PARTS, MOST_DEPTH = 500, 300, 30
 MOST_POWER, MOST_POWER_OF_A_SUM, MOST_BITS, LARGEST, FINEST = 100, 10, 1000, 1e100, 10
 
+GIVEN_AS_TEXT = "given as text"
+"""Source of a law that was read from a formula, and can be read again from it."""
+
 _USUAL = ("N", "D", "C")
 _PARTS = "names, numbers, + - * / **, parentheses, and exp, log, sqrt, min, max"
 _TAKEN = re.compile(r"L|ell|loss|L_pivot|\w+_fraction|share_\w+")  # what a fit calls its own
@@ -138,7 +141,7 @@ def parse_law(text: str, *, resources: Sequence[str] | None = None, name: str | 
             formula=formula,
             floor=next((p for p in parameters if p.role is Role.FLOOR), None),
             weights=None,
-            source="given as text",
+            source=GIVEN_AS_TEXT,
             citation="",
         )
         with np.errstate(all="ignore"):  # all quantities are 1: only whether there are rules

@@ -11,7 +11,7 @@ import pandas as pd
 
 from bayescale import likelihood as likelihoods
 from bayescale.errors import UsageError
-from bayescale.expression import find_law
+from bayescale.expression import GIVEN_AS_TEXT, find_law, parse_law
 from bayescale.family import FAMILIES
 from bayescale.likelihood import AbstractLikelihood
 from bayescale.prior import Prior, Priors, default_priors
@@ -163,6 +163,7 @@ class Model:
             "law": self.law.name,
             "formula": self.law.formula_text(),
             "resources": [resource.name for resource in self.law.resources],
+            "given_as_text": self.law.source == GIVEN_AS_TEXT,
             "likelihood": self.likelihood.name,
             "priors": {name: prior.to_dict() for name, prior in self.priors.table.items()},
             "pivot": dict(self.priors.pivot),
@@ -185,8 +186,10 @@ class Model:
             If the law's formula is not the one that was saved.
         """
         if law is None:
-            given = data["law"] if data["law"] in laws.catalogue() else data["formula"]
-            law = find_law(given, resources=data.get("resources"))
+            if data.get("given_as_text"):
+                law = parse_law(data["formula"], resources=data["resources"], name=data["law"])
+            else:
+                law = laws.get(data["law"])
         if law.formula_text() != data["formula"]:
             raise UsageError(
                 f"this was made with law '{data['law']}' = {data['formula']}, but the law of that "

@@ -290,6 +290,19 @@ def coordinate_prior(coordinate: Coordinate, level: float, pivot: Mapping[str, f
     return Prior.around(centre, spread) if positive else Prior("Normal", mu=centre, sigma=spread)
 
 
+def _lives(coordinate: Coordinate) -> tuple[float, float]:
+    """Ends of the open interval in which a coordinate lives."""
+    if coordinate.parameter is not None:
+        domain = coordinate.parameter.domain
+    else:
+        domain = Domain.POSITIVE if coordinate.kind is Kind.LEVEL else Domain.UNIT
+    return {
+        Domain.POSITIVE: (0.0, math.inf),
+        Domain.UNIT: (0.0, 1.0),
+        Domain.REAL: (-math.inf, math.inf),
+    }[domain]
+
+
 def default_priors(
     law: AbstractLaw,
     noise: Mapping[str, Prior],
@@ -328,5 +341,6 @@ def default_priors(
             "it in the law."
         )
     table |= noise
-    bounds = {name: prior.bounds for name, prior in table.items()}
+    bounds = {name: prior.bounds for name, prior in noise.items()}
+    bounds |= {c.name: _lives(c) for c in law.chart.coordinates}
     return Priors(table, {name: float(pivot[name]) for name in names}, bounds)

@@ -25,7 +25,7 @@ LAYERS = {
     "bayescale": (
         "errors support _atomic _version",
         "family cost diagnose _cells expression",
-        "prior _reading _check",
+        "prior _reading _check _terminal",
         "likelihood _columns",
         "runs",
         "data model",

@@ -204,7 +204,7 @@ def test_a_model_survives_json(name, likelihood):
     assert again == model
     assert again.to_dict() == model.to_dict()
     assert again.free == model.free
-    assert again.fixed == {"sigma": 0.02}
+    assert again.fixed == {**model.fixed, "sigma": 0.02}
 
 
 def test_a_law_whose_formula_has_changed_is_refused():

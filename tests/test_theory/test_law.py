@@ -9,7 +9,10 @@ from bayescale.prior import Prior
 from theory import laws
 from theory import symbols as s
 from theory.errors import LawError
-from theory.law import Law
+from theory.law import KERNEL, ContourLaw, Law
+from theory.links import Identity, Odds
+from theory.logdomain import value
+from theory.sampling import draw_parameters
 from theory.symbols import C, D, Domain, N, Parameter, Role
 
 ROUNDING = 1e-12
@@ -34,6 +37,20 @@ def declare(**changes):
         "citation": "test",
     }
     return Law(**{**declaration, **changes})
+
+
+def implicit(**changes):
+    declaration = {
+        "name": "test",
+        "title": "a test",
+        "resources": (N, D),
+        "parameters": (e, a, b, alpha),
+        "contour": a * N**-alpha / KERNEL + (b / (D * KERNEL)) ** 2,
+        "floor": e,
+        "source": "test",
+        "citation": "test",
+    }
+    return ContourLaw(**{**declaration, **changes})
 
 
 # --- refusals
@@ -62,6 +79,34 @@ def test_a_symbol_of_the_same_name_with_another_domain_is_not_the_declared_one()
 def test_the_floor_must_have_the_role_of_one():
     with pytest.raises(LawError, match=r"^law 'test': floor A must have role FLOOR\.$"):
         declare(floor=a)
+
+
+def test_the_floor_must_be_that_of_the_link():
+    other = s.floor("E_0")
+    with pytest.raises(LawError, match=r"^law 'test': floor E is not that of its link, E_0\.$"):
+        declare(parameters=(e, other, a, b, alpha, beta), link=Identity(other))
+
+
+@pytest.mark.parametrize("given", [{}, {"kernel": a * N**-alpha, "formula": a * N**-alpha}])
+def test_a_law_is_given_by_its_formula_or_by_its_kernel(given):
+    changes = {"formula": sympy.S.NaN, **given}
+    with pytest.raises(LawError, match=r"^law 'test': give either formula= or kernel= with its"):
+        declare(**changes)
+
+
+def test_a_name_is_declared_once():
+    with pytest.raises(LawError, match=r"^law 'test': E is declared twice\.$"):
+        declare(parameters=(e, e, a, b, alpha, beta))
+
+
+def test_a_parameter_of_the_link_must_be_declared():
+    with pytest.raises(LawError, match=r"^law 'test': L_0 must stand both"):
+        declare(formula=sympy.S.NaN, kernel=a * N**-alpha + b * D**-beta, link=Odds(e, s.cap()))
+
+
+def test_a_contour_must_use_what_is_declared():
+    with pytest.raises(LawError, match=r"^law 'test': beta must stand both"):
+        implicit(parameters=(e, a, b, alpha, beta))
 
 
 def test_a_missing_and_an_unknown_name_are_both_named():
@@ -113,6 +158,63 @@ def test_the_loss_broadcasts_and_is_an_array_even_for_one_point():
     one = laws.chinchilla.loss(**POINT)
     assert isinstance(one, np.ndarray)
     assert one.shape == ()
+
+
+def test_a_law_on_the_odds_lies_between_its_floor_and_its_cap():
+    law = declare(
+        formula=sympy.S.NaN,
+        floor=None,
+        parameters=(e, s.cap(), a, b, alpha, beta),
+        kernel=a * N**-alpha + b * D**-beta,
+        link=Odds(e, s.cap()),
+    )
+    # The floor is that of the link.
+    assert law.floor == e
+    kernel = 400.0 / 1e9**0.34 + 410.0 / 2e10**0.28
+    want = (1.7 + 11.0 * kernel) / (1 + kernel)
+    assert law.loss(**POINT, L_0=11.0) == pytest.approx(want, rel=ROUNDING)
+    assert law.degree == 1
+    assert law.relation == law.kernel
+
+
+def test_an_implicit_law_is_solved_for_its_loss():
+    # x/ell + (y/ell)^2 = 1: ell = (x + sqrt(x^2 + 4 y^2))/2.
+    law = implicit()
+    x, y = 3.0 / 1e4**0.5, 40.0 / 1e3
+    want = 1.5 + (x + np.sqrt(x**2 + 4 * y**2)) / 2
+    got = law.loss(N=1e4, D=1e3, E=1.5, A=3.0, B=40.0, alpha=0.5)
+    assert got == pytest.approx(want, rel=ROUNDING)
+    assert law.degree == 0
+    assert law.relation == law.contour
+    assert law.weights is None
+    assert law.latex().startswith("L = E + \\ell, \\quad ")
+    assert law.latex().endswith(" = 1")
+    assert law.formula_text() == "E + ell, A/(N**alpha*ell) + B**2/(D**2*ell**2) = 1"
+
+
+@pytest.mark.parametrize(
+    "law", [laws.chinchilla, laws.kaplan_batch, implicit()], ids=lambda law: law.name
+)
+def test_the_elasticities_are_the_slopes_of_the_kernel(law):
+    rng = np.random.default_rng(0)
+    draw = draw_parameters(law, rng)
+    at = draw.log_pivot
+    log_kernel = law.log_kernel(draw.parameters, at, np)
+    env = {**draw.parameters, **at, KERNEL.name: log_kernel}
+    for resource, expression in law.elasticity_expressions().items():
+        ends = [
+            law.log_kernel(draw.parameters, {**at, resource.name: at[resource.name] + h}, np)
+            for h in (1e-4, -1e-4)
+        ]
+        # Central difference: error 1e-8.
+        slope = -(ends[0] - ends[1]) / 2e-4
+        assert value(expression, env, np) == pytest.approx(slope, abs=1e-6)
+
+
+def test_sizes_are_what_is_spent():
+    assert laws.krajewski.sizes == (N, D)
+    assert laws.krajewski.resources[2].is_covariate
+    assert laws.chinchilla.sizes == laws.chinchilla.resources
 
 
 def test_logs_takes_the_logarithm_of_what_is_positive_and_values_leads_back():

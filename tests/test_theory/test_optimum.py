@@ -248,6 +248,37 @@ def test_the_same_exponents_come_with_different_prefactors():
     assert np.diff(ordered).min() > 100 * UNIVERSAL
 
 
+def test_the_maximum_is_optimal_where_its_limits_are_equal():
+    # The crossover distribution is a step: every quantile is at the kink.
+    law = laws.maximum
+    parameters = law.logs({**SIZED, "E": 1.69}, parameters_only=True)
+    optimum = solve_allocation(law, parameters, BUDGETS, EQUAL)
+    first, second = (term.log_value({**parameters, **optimum}, np) for term in law.split.terms)
+    np.testing.assert_allclose(first, second, rtol=0, atol=SOLVED)
+    exponent = value(universal_exponents(law, EQUAL).resources[N], parameters, np)
+    np.testing.assert_allclose(np.diff(optimum["N"]) / np.diff(BUDGETS), exponent, atol=UNIVERSAL)
+
+
+SCALING = [law for law in laws.catalogue().values() if law.weights is not None]
+
+
+@pytest.mark.parametrize("law", SCALING, ids=lambda law: law.name)
+def test_the_universal_exponents_spend_the_budget_and_follow_one_kernel(law):
+    rng = np.random.default_rng(3)
+    orders = dict(zip(law.sizes, (1, 2, 0.5), strict=False))
+    found = universal_exponents(law, orders)
+    draw = draw_parameters(law, rng)
+    env = {**draw.parameters, **draw.log_pivot}
+    kernel = value(found.kernel, env, np)
+    spent = 0.0
+    for size, order in orders.items():
+        exponent = value(found.resources[size], env, np)
+        spent += order * exponent
+        # Each size moves along the scaling orbit of the kernel.
+        assert exponent * value(sympy.sympify(law.weights[size]), env, np) == pytest.approx(kernel)
+    assert spent == pytest.approx(1.0, rel=ROUNDING)
+
+
 def test_the_exponents_do_not_depend_on_the_draw():
     # Two forms, random parameters, one cost: the slopes follow each draw's own exponents.
     rng = np.random.default_rng(1)

@@ -236,7 +236,7 @@ def test_e5_regimes_are_set_by_x_and_not_by_the_ratio_of_the_sizes():
         for place in (at, same_x, same_ratio)
     )
     assert all(abs(p - q) < mpmath.mpf(10) ** -25 for p, q in zip(here, there, strict=True))
-    assert abs(here[1] - elsewhere[1]) > 0.1
+    assert abs(here[1] - elsewhere[1]) > 0.05
 
 
 def test_e6_a_floor_is_left_over_by_the_equation():
@@ -330,7 +330,7 @@ def test_several_degrees_are_annihilated_by_the_product_of_the_operators(degrees
     functions = {f.func for f in solution.atoms(sympy.core.function.AppliedUndef)}
     assert len(functions) == len(degrees)
     for j, function in enumerate(sorted(functions, key=str), start=1):
-        solution = solution.replace(function, lambda at, j=j: 1 + at**j / (1 + at))
+        solution = solution.replace(function, lambda at, j=j: 1 + at**j)
     left = solution
     for degree in degrees:
         assert not is_zero(left)

@@ -1,0 +1,125 @@
+"""What the command line prints: JSON, tables and lines on stdout, progress and warnings on stderr."""
+
+import json
+import math
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from bayescale.errors import BayescaleWarning, DiagnosticsWarning
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA = 1
+"""Version of the JSON layout."""
+
+
+def json_out(payload: dict[str, Any]) -> None:
+    """Print a payload with the version of its layout."""
+    typer.echo(
+        json.dumps({"schema_version": SCHEMA, **_finite(payload)}, indent=2, allow_nan=False)
+    )
+
+
+def _finite(value: Any) -> Any:
+    """Plain JSON: what is not a finite number (the R-hat of independent draws) becomes null."""
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def say(text: str) -> None:
+    """Print a line on stderr."""
+    typer.echo(text, err=True)
+
+
+def write(text: str) -> None:
+    """Print a line on stdout."""
+    typer.echo(text)
+
+
+def untrusted(trusted: bool) -> None:
+    """Print the banner of a refused posterior."""
+    if not trusted:
+        write("NOT TRUSTED: diagnostics refused this posterior.")
+
+
+def show(table: "pd.DataFrame", *, index: bool = True) -> None:
+    """Print a data frame with four significant digits."""
+    frame = table.reset_index() if index else table
+    cells = [[_cell(value) for value in row] for row in frame.itertuples(index=False, name=None)]
+    rows([str(name) for name in frame.columns], cells)
+
+
+def _cell(value: Any) -> str:
+    if not isinstance(value, float | int) or isinstance(value, bool):
+        return str(value)
+    if isinstance(value, float) and math.isnan(value):
+        return "-"
+    return f"{value:.4g}"
+
+
+def rows(header: list[str], cells: list[list[str]]) -> None:
+    """Print a table; columns of numbers are set to the right."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for position, name in enumerate(header):
+        numeric = all(_is_number(row[position]) for row in cells)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*(Text(cell) for cell in row))
+    wide = None if sys.stdout.isatty() else 160
+    Console(width=wide).print(table)
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return cell == "-"
+    return True
+
+
+@contextmanager
+def progress_line() -> Iterator[Callable[[str], None]]:
+    """A line on stderr that says what is being done; nothing when stderr is no terminal."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda stage: None
+        return
+    with console.status("starting") as status:
+        yield lambda stage: status.update(stage)
+
+
+@contextmanager
+def warnings_to_stderr() -> Iterator[None]:
+    """Within this context our warnings are lines on stderr."""
+    shown = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *rest: Any) -> None:
+        if issubclass(category, BayescaleWarning):
+            say(f"warning: {message}")
+        else:
+            shown(message, category, *rest)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", BayescaleWarning)
+        # The commands print diagnostics themselves.
+        warnings.simplefilter("ignore", DiagnosticsWarning)
+        warnings.showwarning = show
+        yield
