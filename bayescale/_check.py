@@ -1,10 +1,12 @@
 """`check`: the verdict on every condition of admissibility, for a law of anyone's."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+import sympy
 
 from bayescale.expression import find_law
 from theory import admissible
@@ -114,5 +116,11 @@ def check(law: str | AbstractLaw, *, resources: Sequence[str] | None = None) -> 
     return Check(found, admissible.check(found))
 
 
+def _short(number: sympy.Float) -> str:
+    """Four digits, also of what is too large or small for a float."""
+    plain = float(number)
+    return f"{plain:.4g}" if 0 < abs(plain) < math.inf else str(sympy.N(number, 4))
+
+
 def _point(verdict: Verdict) -> str:
-    return ", ".join(f"{name} = {float(value):.4g}" for name, value in verdict.point.items())
+    return ", ".join(f"{name} = {_short(value)}" for name, value in verdict.point.items())

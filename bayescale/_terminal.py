@@ -1,4 +1,4 @@
-"""What the command line prints: JSON, tables and lines on stdout, progress and warnings on stderr."""
+"""What the command line prints: results on stdout, progress and warnings on stderr."""
 
 import json
 import math

@@ -45,7 +45,7 @@ ZERO = 1e-12
 """What counts as nothing in 50 digits, of which a derivative keeps a third."""
 
 NEAR_LIMIT = (10_000.0, 20_000.0)
-"""E-folds at which other sizes count as infinite; an approach with exponent 0.002 is over by then."""
+"""E-folds at which other sizes are infinite; an approach with exponent 0.002 is over by then."""
 
 FAR_DIGITS = 900
 """Digits in which an approach to a limit is resolved: corrections there are near e^-500."""
@@ -258,8 +258,9 @@ def approach(law: AbstractLaw, resource: Resource, seed: int) -> Approach | None
     exact = ops.mpf(str(round(float(first), 9)))
     flat = [gap * ops.exp(exact * place) for gap, place in zip(gaps, places, strict=False)]
     left = [abs(value - flat[3]) for value in flat[:2]]
-    seen = [rest * ops.exp(-exact * place) for rest, place in zip(left, places, strict=False)]
-    if min(seen) < limit * ops.mpf(10) ** -(FAR_DIGITS - 50):
+    # Below this are rounding, of the limit too, and the distance of e^6000 from infinity.
+    rounding = (flat[3] + limit * ops.exp(exact * places[3])) * ops.mpf(10) ** -(FAR_DIGITS - 50)
+    if min(left) < rounding + flat[3] * ops.exp(-exact * 5000):
         return Approach((float(exact), math.inf), witness)
     return Approach((float(exact), float((ops.log(left[0]) - ops.log(left[1])) / 10)), witness)
 

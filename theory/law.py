@@ -330,7 +330,7 @@ class Law(AbstractLaw):
         Examples
         --------
         >>> from theory import symbols as s
-        >>> from theory.terms import AbstractSplit, Generator, Term, decompose
+        >>> from theory.terms import limit
         >>> x = sympy.Symbol("x", positive=True)
         >>> a, b = s.amplitude("A", of=s.N), s.amplitude("B", of=s.D)
         >>> alpha, beta = s.exponent("alpha", of=s.N), s.exponent("beta", of=s.D)

@@ -39,7 +39,7 @@ class Precise:
         return self.context.nan if value < 0 else self.context.log(value)
 
     def expm1(self, value: Any) -> Any:
-        """``exp(value) - 1``, without a search for the digits of an exponential that is below all."""
+        """``exp(value) - 1``, without a search for the digits of an exponential below all."""
         return self.mpf(-1) if value < -3 * self.context.dps else self.context.expm1(value)
 
     def logaddexp(self, a: Any, b: Any) -> Any:

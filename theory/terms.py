@@ -303,8 +303,8 @@ def _term(
 ) -> Term:
     if expr.as_coeff_Mul()[0].is_negative:
         raise LawError(
-            f"the term '{expr}' is subtracted, but pivot coordinates share the kernel among positive "
-            "terms; declare its amplitude with role SHAPE."
+            f"the term '{expr}' is subtracted, but pivot coordinates share the kernel among "
+            "positive terms; declare its amplitude with role SHAPE."
         )
     powers = monomial_powers(expr)
     here = [symbol for symbol in powers if symbol in amplitudes]

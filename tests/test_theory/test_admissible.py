@@ -144,6 +144,7 @@ def declare(kernel=None, *, link="odds", weights="one", parameters=None, **chang
     return Law(kernel=kernel, **declaration)
 
 
+HALVES = sympy.Rational(3, 2)
 SPREADING = {N: sympy.Rational(3, 4), D: ONE}
 
 HAND_MADE = {
@@ -176,12 +177,9 @@ HAND_MADE = {
         declare(n**alpha.symbol + d**beta.symbol, weights={N: alpha.symbol, D: beta.symbol}),
         "A4 A5",
     ),
-    # D approaches as d + d^(3/2)/sqrt(n), N as sqrt(n) below 2 d: variance-limited in both, not
-    # analytic in d. W = 1 + x + x^(3/2)/(1 + sqrt(x)).
-    "not analytic": (
-        declare(n + d + d ** sympy.Rational(3, 2) / (sympy.sqrt(n) + sympy.sqrt(d))),
-        "A5",
-    ),
+    # n + d, and a power mean of the two that adds d^(3/2)/sqrt(n) and n^(3/2)/sqrt(d): each size
+    # still approaches with 1, but the loss is not analytic.
+    "not analytic": (declare(n + d + (n**HALVES + d**HALVES) ** (1 / HALVES)), "A5"),
     # 1/(N D): without a limit, since either size alone sends it to 0; approach with 1.
     "product": (declare(F / (N * D.symbol), weights={N: 2 * ONE, D: 2 * ONE}), "A1"),
     # F N/D^2 has degree 1 but rises with N, so D has no limit, which N then does not approach.

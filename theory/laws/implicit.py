@@ -106,7 +106,7 @@ batch_contour = _batch_contour()
 def _kaplan_batch() -> ContourLaw:
     s_c = s.scale("S_c", of=S)
     small_N = s.exponent("alpha_N", of=N, typical=(0.077, 0.3))
-    alpha_S = s.exponent("alpha_S", of=S, typical=(0.76, 0.3))
+    alpha_S = s.exponent("alpha_S", of=S, typical=(0.3, 0.45))
     alpha_B = s.exponent("alpha_B", of=B, typical=(0.21, 0.2))
     b_star = Parameter(
         "B_star", s.Role.SHAPE, "critical batch size at loss 1", "tokens", typical=(2e8, 0.5)

@@ -171,31 +171,25 @@ def _maximum() -> Law:
 
 maximum = _maximum()
 
-droppo = Law(
-    name="droppo",
-    title="crossover with the floor inside the power",
-    resources=(N, D),
-    parameters=(
-        E,
-        N_c,
-        D_c,
-        alpha_N,
-        alpha_D,
-        s.shape("gamma", "power on which the floor and the terms add", typical=(0.3, 0.4)),
-    ),
-    kernel=(N_c / N) ** (alpha_N / sympy.Symbol("gamma", positive=True))
-    + (D_c / D) ** (alpha_D / sympy.Symbol("gamma", positive=True)),
-    link=Power(
-        E, s.shape("gamma", "power on which the floor and the terms add", typical=(0.3, 0.4))
-    ),
-    weights={
-        N: alpha_N / sympy.Symbol("gamma", positive=True),
-        D: alpha_D / sympy.Symbol("gamma", positive=True),
-    },
-    source="Droppo and Elibol 2021, arXiv:2106.09488",
-    citation="droppo2021",
-    verified=False,
-)
+
+def _droppo() -> Law:
+    gamma = s.shape("gamma", "power on which the floor and the terms add", typical=(0.3, 0.4))
+    of_N, of_D = (s.exponent(f"alpha_{r.name}", of=r, typical=(0.2, 0.4)) for r in (N, D))
+    return Law(
+        name="droppo",
+        title="crossover with the floor inside the power",
+        resources=(N, D),
+        parameters=(E, N_c, D_c, of_N, of_D, gamma),
+        kernel=(N_c / N) ** (of_N / gamma) + (D_c / D) ** (of_D / gamma),
+        link=Power(E, gamma),
+        weights={N: of_N / gamma, D: of_D / gamma},
+        source="Droppo and Elibol 2021, arXiv:2106.09488",
+        citation="droppo2021",
+        verified=False,
+    )
+
+
+droppo = _droppo()
 
 
 def _random_features() -> Law:
@@ -330,14 +324,18 @@ rosenfeld = Law(
 
 
 def _product() -> Law:
+    # Both exponents act at once, so each is about half of one that acts alone.
+    of_N, of_D = (
+        s.exponent(name, of=r, typical=(0.15, 0.5)) for name, r in (("alpha", N), ("beta", D))
+    )
     return Law(
         name="product",
         title="multiplicative joint law (fine-tuning)",
         resources=(N, D),
-        parameters=(E, A, alpha, beta),
-        formula=E + A * N**-alpha * D**-beta,
+        parameters=(E, A, of_N, of_D),
+        formula=E + A * N**-of_N * D**-of_D,
         floor=E,
-        weights={N: 2 * alpha, D: 2 * beta},
+        weights={N: 2 * of_N, D: 2 * of_D},
         claims=("A0", "A2", "A3"),
         source="Zhang et al. 2024, arXiv:2402.17193, eq. (1)",
         citation="zhang2024finetuning",
@@ -349,15 +347,15 @@ product = _product()
 
 def _farseer() -> Law:
     scale_3, scale_2 = (
-        s.shape(name, f"size effect on the {what}", typical=(30.0, 1.0))
+        s.shape(name, f"size effect on the {what}", typical=(10.0, 0.7))
         for name, what in (("a_3", "limit of infinite data"), ("a_2", "data amplitude"))
     )
     fall_3, fall_2, fall_1 = (
-        s.shape(name, "fall of that effect with model size", typical=(0.25, 0.3))
+        s.shape(name, "fall of that effect with model size", typical=(0.3, 0.2))
         for name in ("gamma", "delta", "epsilon")
     )
     scale_1 = s.shape(
-        "a_1", "size effect on the data exponent", typical=(0.0, 10.0), domain=Domain.REAL
+        "a_1", "size effect on the data exponent", typical=(0.0, 5.0), domain=Domain.REAL
     )
     level = s.shape(
         "b_1", "log of the data exponent of a large model", typical=(-1.2, 0.3), domain=Domain.REAL
