@@ -65,7 +65,7 @@ class Found:
         Name of the resource or direction concerned.
     """
 
-    value: sympy.Float
+    value: sympy.Number
     witness: dict[str, sympy.Float]
     what: str
 

@@ -63,6 +63,6 @@ class Precise:
             return (function(at + step) - function(at - step)) / (2 * step)
         return (function(at + step) - 2 * function(at) + function(at - step)) / step**2
 
-    def to_sympy(self, value: Any) -> sympy.Float:
+    def to_sympy(self, value: Any) -> sympy.Number:
         """An mpf as a SymPy number with all its digits."""
         return sympy.Float(self.context.nstr(value, self.context.dps), self.context.dps)

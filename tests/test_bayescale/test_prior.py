@@ -11,7 +11,7 @@ from bayescale.errors import UsageError
 from bayescale.family import FAMILIES
 from bayescale.likelihood import StudentT
 from bayescale.model import Model
-from bayescale.prior import Prior, Priors, coordinate_prior, default_priors
+from bayescale.prior import LN_VOCABULARY, Prior, Priors, coordinate_prior, default_priors
 from theory import laws
 from theory.chart import Coordinate, Kind
 from theory.symbols import Parameter, Role
@@ -296,3 +296,23 @@ def test_the_defaults_predict_losses_of_language_models_before_any_run(name):
     loss = predictive(name, seed=6)
     assert np.mean((loss > 1e-4) & (loss < 20)) >= 0.95
     assert np.median(loss) == pytest.approx(3.2, rel=0.05)  # a little above 2.7: laws are convex
+
+
+@pytest.mark.parametrize("name", laws.catalogue())
+def test_the_prior_predictive_loss_is_a_loss_over_six_decades(name):
+    law, rng, count = laws.get(name), np.random.default_rng(5), 20_000
+    pivot = {r.name: np.sqrt(np.prod(r.typical)) if r.typical else 1e9 for r in law.resources}
+    priors = default_priors(law, {}, pivot=pivot)
+    coordinates = {c: prior.sample(rng, count) for c, prior in priors.table.items()}
+    decades = np.log(1e3)
+    logs = {
+        r.name: np.log(rng.uniform(*r.typical, count))
+        if r.typical
+        else np.log(pivot[r.name]) + rng.uniform(-decades, decades, count)
+        for r in law.resources
+    }
+    parameters = law.chart.to_parameters(coordinates, priors.log_pivot, np)
+    loss = np.exp(law.log_loss(parameters, logs, np))
+    assert np.mean((loss > 1e-4) & (loss < 20.0)) >= 0.95
+    if law.scale.cap is not None:
+        assert np.all(loss <= LN_VOCABULARY)

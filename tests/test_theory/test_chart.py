@@ -121,7 +121,7 @@ def log_kernel_from_the_loss(law, parameters, log_sizes):
 
 @every
 @given(data=st.data())
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=12, deadline=None, derandomize=True)
 def test_coordinates_survive_the_way_to_parameters_and_back(law, data):
     coordinates = {c.name: data.draw(strategy(law, c), c.name) for c in law.chart.coordinates}
     pivot = {

@@ -116,14 +116,14 @@ def _crossover() -> Law:
     spread = s.shape(
         "spread",
         "part of the crossover's variance that lies between its steps; 0 is the CES form",
-        typical=(0.35, 3.0),
+        typical=(0.4, 4.0),
         domain=Domain.UNIT,
     )
     sticks = tuple(
         s.shape(f"weight_{j}", meaning, typical=typical, domain=Domain.UNIT)
         for j, meaning, typical in (
-            (1, "weight of the first step of the crossover", (1 / 3, 6.0)),
-            (2, "weight of the second step in what the first leaves", (1 / 2, 4.0)),
+            (1, "weight of the first step of the crossover", (1 / 3, 12.0)),
+            (2, "weight of the second step in what the first leaves", (1 / 2, 8.0)),
         )
     )
     cdf = steps_cdf(u, beta.symbol, q.symbol, spread / 2, (sticks[0].symbol, sticks[1].symbol))

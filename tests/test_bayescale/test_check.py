@@ -1,0 +1,109 @@
+"""`check`: verdicts as a table, as JSON, for a catalogue law, a formula, a law of one's own."""
+
+import json
+
+import numpy as np
+import pytest
+
+import bayescale as bs
+from bayescale.errors import UsageError
+from theory import admissible, laws
+from theory import symbols as s
+from theory.errors import UnknownLaw
+from theory.law import Law
+from theory.symbols import D, N
+
+
+def test_a_law_is_checked_by_name_by_formula_and_as_an_object():
+    by_name = bs.check("chinchilla").summary()["status"].tolist()
+    by_formula = bs.check("E + A*N**-alpha + B*D**-beta").summary()["status"].tolist()
+    assert by_name == by_formula == bs.check(laws.chinchilla).summary()["status"].tolist()
+    assert by_name[:4] == ["proved"] * 4
+
+
+def test_the_table_has_a_row_a_condition_with_its_reason_and_witness():
+    table = bs.check("kaplan").summary()
+    assert table.index.tolist() == list(admissible.CONDITIONS)
+    assert table["detail"].str.endswith(".").all()
+    refuted = table["status"] == "refuted"
+    assert refuted["A4"]
+    assert table["witness"][refuted].str.contains("alpha_N = ").all()
+    assert (table["witness"][~refuted] == "").all()
+
+
+def test_what_is_refuted_although_claimed_is_named():
+    result = bs.check("E + A*N**-alpha*(1 + log(N))")
+    assert "A0" in [verdict.code for verdict in result.broken]
+    assert "(claimed)" in str(result)
+    assert not bs.check("kaplan").broken
+
+
+def test_the_json_is_plain_and_keeps_the_digits_of_a_witness():
+    data = json.loads(json.dumps(bs.check("kaplan").to_dict()))
+    assert data["broken"] == []
+    found = {row["code"]: row for row in data["conditions"]}
+    assert found["A0"]["witness"] is None
+    assert found["A6"]["witness"]["allowed"] == "at most ln V"
+    assert len(found["A6"]["witness"]["alpha_N"]) > 15
+
+
+def test_a_misspelt_law_is_refused_with_the_nearest_name():
+    with pytest.raises(UnknownLaw, match="Did you mean 'chinchilla'"):
+        bs.check("chinchila")
+
+
+def test_a_formula_in_other_resources_names_them():
+    result = bs.check("E + F*S**-p + A*N**-q", resources=["N", "S"])
+    assert [r.name for r in result.law.resources] == ["N", "S"]
+    assert not result.broken
+
+
+def test_a_law_declared_in_five_lines_is_checked_listed_and_fitted(monkeypatch, capsys):
+    from bayescale import cli
+    from theory.laws import two_sizes
+
+    e, a, b = s.floor(), s.amplitude("A", of=N), s.amplitude("B", of=D)
+    alpha, beta = s.exponent("alpha", of=N), s.exponent("beta", of=D)
+    formula = e + ((a * N**-alpha) ** 2 + (b * D**-beta) ** 2) ** 0.5
+    mine = {"resources": (N, D), "parameters": (e, a, b, alpha, beta), "floor": e}
+    law = Law(name="root_square", title="", formula=formula, source="", citation="", **mine)
+
+    # One place: the module in which the catalogue looks.
+    monkeypatch.setattr(two_sizes, "root_square", law, raising=False)
+    assert laws.get("root_square") is law
+    cli.laws()
+    assert "root_square" in capsys.readouterr().out
+    statuses = bs.check("root_square").summary()["status"]
+    assert statuses.loc[["A0", "A1", "A2", "A3"]].tolist() == ["proved"] * 4
+    rng = np.random.default_rng(0)
+    model = bs.Model.at("root_square", pivot={"N": 1e8, "D": 1e10})
+    design = {n: p * np.exp(rng.uniform(-3, 3, 40)) for n, p in (("N", 1e8), ("D", 1e10))}
+    made = model.simulate(design, seed=1, coordinates={"sigma": 0.003, "nu": 8.0, "alpha": 0.31})
+    row = bs.fit(made.runs, law="root_square", engine="laplace").summary().loc["alpha"]
+    assert abs(row["mean"] - 0.31) < 4 * row["sd"]
+
+
+def test_a_formula_is_fitted_saved_and_read_again(tmp_path):
+    text = "E + A*N**-lambda + B*D**-S"
+    model = bs.Model.at(text, pivot={"N": 1e8, "D": 1e10})
+    rng = np.random.default_rng(0)
+    design = {n: p * np.exp(rng.uniform(-3, 3, 40)) for n, p in (("N", 1e8), ("D", 1e10))}
+    runs = model.simulate(design, seed=2, coordinates={"sigma": 0.003, "nu": 8.0}).runs
+    mine = bs.fit(runs, law=text, engine="laplace", seed=0)
+    named = bs.fit(runs, law="chinchilla", engine="laplace", seed=0)
+    # The same law in other letters has the same default priors, hence the same posterior.
+    means = mine.summary().loc[["E", "A", "B", "lambda", "S"], "mean"].to_numpy()
+    others = named.summary().loc[["E", "A", "B", "alpha", "beta"], "mean"].to_numpy()
+    np.testing.assert_allclose(means, others, rtol=1e-9)
+    again = bs.Posterior.load(mine.save(tmp_path / "mine.nc"))
+    np.testing.assert_array_equal(
+        again.predict(N=1e9, D=1e11).draws, mine.predict(N=1e9, D=1e11).draws
+    )
+
+
+def test_a_parameter_called_like_one_of_the_likelihood_is_refused():
+    with pytest.raises(UsageError) as caught:
+        bs.Model.at("E + A*N**-sigma", pivot={"N": 1e8})
+    assert str(caught.value) == (
+        "sigma is a parameter of law 'user' and of the likelihood; rename it in the law."
+    )
