@@ -66,7 +66,7 @@ class Collapse:
     scaling_p
         Posterior predictive p-value of the scaling equation: small where the sums have a trend in
         log N and log D (a quadratic, root mean square) beyond that of tables simulated from the
-        posterior.
+        posterior with the scatter of the runs around local planes.
     """
 
     posterior: Posterior
@@ -155,17 +155,17 @@ def collapse(
         )
     posterior = fit(table, law=LAW, seed=seed, progress=progress)
     posterior.diagnosis.require()
-    slopes = local_slopes(np.log(table.column("N")), np.log(table.column("D")))
-    elasticities, p_value = _elasticities(posterior, table, slopes, seed)
+    planes = local_planes(np.log(table.column("N")), np.log(table.column("D")))
+    elasticities, p_value = _elasticities(posterior, table, planes, seed)
     points = _points(posterior, table)
     band = _band(posterior, points["v"].to_numpy())
     return Collapse(posterior, elasticities, points, band, _forms(posterior, band), p_value)
 
 
-def local_slopes(
+def local_planes(
     log_n: Float[np.ndarray, " run"], log_d: Float[np.ndarray, " run"]
-) -> Float[np.ndarray, "2 run run"]:
-    """Linear maps from log losses to their local slopes in log N and log D at each run.
+) -> Float[np.ndarray, "3 run run"]:
+    """Linear maps from log losses to their local level and slopes in log N and log D at each run.
 
     A weighted least-squares plane through the nearest fifth of the runs (at least 15), with
     tricube weights; NaN where those lie nearly on a line.
@@ -174,7 +174,7 @@ def local_slopes(
     scaled = (place - place.mean(axis=0)) / place.std(axis=0)
     count = len(place)
     near = min(count, max(LEAST, int(NEIGHBOURS * count)))
-    maps = np.full((2, count, count), np.nan)
+    maps = np.full((3, count, count), np.nan)
     for j in range(count):
         distance = np.linalg.norm(scaled - scaled[j], axis=1)
         reach = np.sort(distance)[near - 1] * 1.0001 + 1e-12
@@ -184,7 +184,7 @@ def local_slopes(
         spread = np.column_stack([np.ones(count), scaled - scaled[j]]) * root
         if np.linalg.cond(spread / reach ** np.array([0, 1, 1])) > WORST_CONDITION:
             continue
-        maps[:, j, :] = (np.linalg.pinv(design * root) * root.T)[1:]
+        maps[:, j, :] = np.linalg.pinv(design * root) * root.T
     return maps
 
 
@@ -196,46 +196,42 @@ def _thinned(posterior: Posterior) -> tuple[slice, dict[str, np.ndarray]]:
 
 
 def _elasticities(
-    posterior: Posterior, runs: Runs, slopes: np.ndarray, seed: int
+    posterior: Posterior, runs: Runs, planes: np.ndarray, seed: int
 ) -> tuple[pd.DataFrame, float]:
     """Local elasticities of the reducible loss, their scaled sum, and its predictive p-value."""
     chosen, parameters = _thinned(posterior)
     sizes = {"N": runs.column("N"), "D": runs.column("D")}
+    log_loss = np.log(runs.loss)
     mean = np.log(posterior.predict(**sizes).draws[chosen])
-    again = np.log(posterior.predict(**sizes, noise=True, seed=seed).draws[chosen])
     natural = {name: np.exp(column) for name, column in parameters.items()}
     # e_i of L - E is that of L times L/(L - E), at the law's own loss.
     lift = np.exp(mean) / (np.exp(mean) - natural["E"])
-    known = np.isfinite(slopes[0]).all(axis=1)
-    usable = np.where(np.isfinite(slopes), slopes, 0.0)
-    log_loss = np.log(runs.loss)
+    known = np.isfinite(planes[0]).all(axis=1)
+    level, *slopes = np.where(np.isfinite(planes), planes, 0.0)
+    # Scatter around local planes: what the noise is without any law, outliers included.
+    residual = (log_loss - level @ log_loss)[known] / (1 - np.diag(level)[known])
+    rng = np.random.default_rng(seed)
+    again = mean + rng.choice(residual - np.median(residual), size=mean.shape)
 
     def sums(log_losses: np.ndarray) -> np.ndarray:
-        local = -np.einsum("ijk,dk->idj", usable, np.atleast_2d(log_losses))
-        return lift * (local[0] / natural["alpha"] + local[1] / natural["beta"])
+        e_n, e_d = (-np.atleast_2d(log_losses) @ slope.T for slope in slopes)
+        return lift * (e_n / natural["alpha"] + e_d / natural["beta"])
 
     observed, replicated = sums(log_loss), sums(again)
-    # What local slopes of a curved loss miss, they miss in simulated tables as well.
+    # What local planes miss of a curved loss, they miss in simulated tables as well.
     bias = np.mean(replicated, axis=0)
     trend = _trend(np.log(sizes["N"]), np.log(sizes["D"]), known)
     misses = [np.linalg.norm((s - bias)[:, known] @ trend, axis=1) for s in (observed, replicated)]
-    residual = log_loss - np.median(mean, axis=0)
     noise = 1.4826 * np.median(np.abs(residual - np.median(residual)))
-    local = -np.einsum("ijk,k->ij", usable, log_loss)
     middle = np.median(lift, axis=0)
-    errors = noise * np.linalg.norm(usable, axis=2)
-    columns = {
-        "N": sizes["N"],
-        "D": sizes["D"],
-        "e_N": middle * local[0],
-        "se_N": middle * errors[0],
-        "e_D": middle * local[1],
-        "se_D": middle * errors[1],
-        "sum": np.median(observed, axis=0) - (bias - 1.0),
-        "sum_sd": np.std(observed - replicated, axis=0),
-    }
+    columns = dict(sizes)
+    for name, slope in zip(("N", "D"), slopes, strict=True):
+        columns[f"e_{name}"] = -middle * (slope @ log_loss)
+        columns[f"se_{name}"] = middle * noise * np.linalg.norm(slope, axis=1)
+    columns["sum"] = np.median(observed, axis=0) - (bias - 1.0)
+    columns["sum_sd"] = np.std(observed - replicated, axis=0)
     table = pd.DataFrame(columns)
-    table.loc[~known, ["e_N", "se_N", "e_D", "se_D", "sum", "sum_sd"]] = np.nan
+    table.loc[~known, [name for name in columns if name not in sizes]] = np.nan
     return table, float(np.mean(misses[1] >= misses[0]))
 
 

@@ -14,7 +14,14 @@ from bayescale.diagnose import MAX_RHAT, MIN_ESS, Diagnosis
 from bayescale.errors import UsageError
 from bayescale.posterior import Posterior
 from theory.errors import TheoryError
-from theory.optimum import closed_form_allocation, has_closed_form, solve_allocation
+from theory.logdomain import value
+from theory.optimum import (
+    closed_form_allocation,
+    has_closed_form,
+    solve_allocation,
+    universal_exponents,
+)
+from theory.symbols import Resource
 
 QUANTILES = {"q10": 0.10, "q50": 0.50, "q90": 0.90}
 
@@ -41,6 +48,9 @@ class Plan:
         The posterior's verdict together with that on these quantities.
     cost
         Cost model.
+    exponent_draws
+        Universal exponents of the optimum (`theory.optimum`), draw by draw; none for a law
+        without weights.
     convergence
         Summary of ``log R*`` and ``log L*`` at each budget with their R-hat and ESS.
     """
@@ -51,6 +61,7 @@ class Plan:
     recommended: pd.DataFrame
     diagnosis: Diagnosis
     cost: ProductCost
+    exponent_draws: Mapping[str, np.ndarray]
     convergence: pd.DataFrame
 
     @property
@@ -69,6 +80,22 @@ class Plan:
         blocks = [pd.DataFrame.from_dict(self._at(j), orient="index") for j in self._budgets]
         return pd.concat(blocks, keys=self.compute, names=["compute", "quantity"])
 
+    def exponents(self) -> pd.DataFrame:
+        """How the optimum moves with compute, ``R* ~ C^a``, whatever the form of the law.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Index: resource, and ``kernel`` for the rate at which the reducible loss falls.
+            Columns: the 10, 50 and 90% quantiles. Empty for a law without weights.
+        """
+        rows = {
+            name: {key: float(np.quantile(values, level)) for key, level in QUANTILES.items()}
+            for name, values in self.exponent_draws.items()
+        }
+        table = pd.DataFrame.from_dict(rows, orient="index", columns=list(QUANTILES))
+        return table.rename_axis("resource")
+
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
         plans = []
@@ -80,6 +107,7 @@ class Plan:
             plans.append({"compute": float(self.compute[j]), **entry, "recommended": recommended})
         return {
             "plans": plans,
+            "exponents": self.exponents().to_dict(orient="index"),
             "cost": self.cost.name,
             "diagnostics": self.diagnosis.to_dict(),
             "trusted": self.trusted,
@@ -167,7 +195,7 @@ def plan(
     scaled = (np.log(budgets) - model.log_factor)[None, :]
     orders = {resource: model.orders[resource] for resource in law.resources}
     if has_closed_form(law, orders):
-        logs = closed_form_allocation(law, columns, scaled, orders)  # pyright: ignore[reportArgumentType]
+        logs = closed_form_allocation(law, columns, scaled, orders)
     else:
         try:
             logs = solve_allocation(law, columns, scaled, orders)
@@ -184,8 +212,24 @@ def plan(
         recommended=_recommend(posterior, budgets, logs, model),
         diagnosis=diagnosis,
         cost=model,
+        exponent_draws=_exponents(posterior, orders),
         convergence=convergence,
     )
+
+
+def _exponents(
+    posterior: Posterior, orders: Mapping[Resource, float]
+) -> dict[str, Float[np.ndarray, " draw"]]:
+    """``R* ~ C^a`` of each resource, and of the kernel, draw by draw."""
+    if posterior.law.weights is None:
+        return {}
+    universal = universal_exponents(posterior.law, orders)
+    named = {r.name: expr for r, expr in universal.resources.items()} | {"kernel": universal.kernel}
+    shape = next(iter(posterior.log_parameters.values())).shape
+    return {
+        name: np.broadcast_to(value(expr, posterior.log_parameters, np), shape)
+        for name, expr in named.items()
+    }
 
 
 def _recommend(

@@ -402,9 +402,11 @@ class Law(AbstractLaw):
             "A2": reason.format("0 <= w' = alpha_2 F <= alpha_2"),
             "A3": reason.format("w'' = alpha_2 F' >= 0"),
         }
+        made = generator_of(cdf, u, x, exponent)
+        log_value(made, {**samples[0], x.name: 0.0}, np)  # refuses what has no rule
         proved = tuple(proofs) if proves_cdf(cdf, u, declaration["parameters"]) else ("A0",)
         return cls.from_generator(
-            generator_of(cdf, u, x, exponent),
+            made,
             x,
             limits=limits,
             **{"by_construction": {code: proofs[code] for code in proved}, **declaration},

@@ -16,7 +16,7 @@ import numpy as np
 from numpyro.infer.hmc import HMCState, hmc
 from numpyro.infer.util import ParamInfo
 
-from bayescale.diagnose import worst_convergence
+from bayescale.diagnose import MAX_DIVERGENT, worst_convergence
 from bayescale.engines.density import Density, Observations, observations
 from bayescale.engines.engine import AbstractEngine, Draws, Progress
 from bayescale.engines.mode import (
@@ -35,8 +35,8 @@ WARMUP, BLOCK, MAXIMUM = 500, 1000, 8000
 CHUNK = 100
 """Draws in one call of the compiled program."""
 
-ACCEPTANCE = 0.9
-"""Target acceptance rate."""
+ACCEPTANCE = (0.9, 0.98)
+"""Target acceptance rate, and that of a second attempt with smaller steps where draws diverge."""
 
 Trace = dict[str, np.ndarray]
 Target = tuple[Any, Any, Observations]
@@ -58,7 +58,7 @@ STATS = {
 
 @final
 class Engine(AbstractEngine):
-    """NUTS with a dense metric, target acceptance 0.9, and several chains."""
+    """NUTS with a dense metric and several chains; smaller steps where draws diverge."""
 
     name: ClassVar[str] = "numpyro"
     markov_chain: ClassVar[bool] = True
@@ -89,26 +89,42 @@ class Engine(AbstractEngine):
             # Starts twice as wide as the posterior, so that R-hat means something.
             starts = 2.0 * rng.standard_normal((chains, density.size))
             keys = jax.random.split(jax.random.key(seed), chains)
-            sampler = _Sampler(density, (centre, factor, observed), keys, starts)
-            sampler.draw(WARMUP, keep=False)
-            while True:
-                sampler.draw(BLOCK if draws is None else draws)
-                trace = sampler.trace()
-                positions = centre + trace["z"] @ factor.T
-                count = positions.shape[1]
-                if draws is not None or chains == 1 or count >= MAXIMUM:
+            target = (centre, factor, observed)
+            for acceptance in ACCEPTANCE:
+                sampler = _Sampler(density, acceptance, target, keys, starts)
+                trace = _enough(sampler, target, draws, chains, progress)
+                if np.mean(trace["diverging"]) <= MAX_DIVERGENT:
                     break
-                rhat, ess = worst_convergence(positions)
-                progress(f"NUTS: {count} draws a chain, R-hat {rhat:.3f}, smallest ESS {ess:.0f}")
-                if ess >= TARGET_ESS and rhat <= TARGET_RHAT:
-                    break
+                progress("NUTS: draws diverged; again with smaller steps")
+            positions = centre + trace["z"] @ factor.T
+            facts["target_acceptance"] = acceptance
             sample_stats = {arviz: trace[name] for name, arviz in STATS.items()}
             sample_stats["lp"] = -sample_stats["lp"]
             return Draws(density.constrain(positions), sample_stats, {**facts, "warmup": WARMUP})
 
 
+def _enough(
+    sampler: "_Sampler", target: Target, draws: int | None, chains: int, progress: Progress
+) -> Trace:
+    """Warm up, and draw until the chains agree and the effective sample size suffices."""
+    centre, factor, _ = target
+    sampler.draw(WARMUP, keep=False)
+    while True:
+        sampler.draw(BLOCK if draws is None else draws)
+        trace = sampler.trace()
+        count = trace["z"].shape[1]
+        if draws is not None or chains == 1 or count >= MAXIMUM:
+            return trace
+        rhat, ess = worst_convergence(centre + trace["z"] @ factor.T)
+        progress(f"NUTS: {count} draws a chain, R-hat {rhat:.3f}, smallest ESS {ess:.0f}")
+        if ess >= TARGET_ESS and rhat <= TARGET_RHAT:
+            return trace
+
+
 @lru_cache(maxsize=8)
-def _program(density: Density) -> tuple[Callable[..., HMCState], Callable[..., Any]]:
+def _program(
+    density: Density, acceptance: float
+) -> tuple[Callable[..., HMCState], Callable[..., Any]]:
     """Start of a chain, and `CHUNK` further draws of it; compiled once a model and table shape.
 
     Warm-up and sampling are the same program, because NumPyro's kernel knows from its state
@@ -125,7 +141,7 @@ def _program(density: Density) -> tuple[Callable[..., HMCState], Callable[..., A
             at,
             WARMUP,
             dense_mass=True,
-            target_accept_prob=ACCEPTANCE,
+            target_accept_prob=acceptance,
             model_args=target,
             rng_key=key,
         )
@@ -147,9 +163,14 @@ class _Sampler:
     """
 
     def __init__(
-        self, density: Density, target: Target, keys: jax.Array, starts: np.ndarray
+        self,
+        density: Density,
+        acceptance: float,
+        target: Target,
+        keys: jax.Array,
+        starts: np.ndarray,
     ) -> None:
-        start, advance = _program(density)
+        start, advance = _program(density, acceptance)
         self._target = target
         self._states = [
             start(key, self._evaluated(density, at), target)

@@ -250,3 +250,65 @@ def test_the_installed_command_fits_a_table(table: Path, tmp_path: Path) -> None
     )
     assert np.isfinite(json.loads(result.stdout)["params"]["alpha"]["mean"])
     assert any((tmp_path / "cache").iterdir())
+
+
+def test_check_prints_a_line_a_condition_and_passes_a_good_law() -> None:
+    result = run("check", "chinchilla")
+    assert result.exit_code == 0
+    lines = result.stdout.splitlines()
+    assert lines[0] == "chinchilla: E + A/N**alpha + B/D**beta"
+    assert [line[:2] for line in lines[1:]] == [f"A{i}" for i in range(9)]
+
+
+def test_check_exits_1_where_a_claim_is_refuted_and_says_which() -> None:
+    result = run("check", "E + A*N**-alpha*(1 + log(N)) + B*D**-beta", "--json")
+    assert result.exit_code == 1
+    answer = json.loads(result.stdout)
+    assert answer["schema_version"] == 1
+    assert "A0" in answer["broken"]
+    assert "refuted although claimed: A0" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("law", "code", "sentence"),
+    [
+        ("chinchila", 2, "Did you mean 'chinchilla'?"),
+        ("E + A*N**-alpha +", 2, "error: "),
+        ("__import__('os').getcwd()", 4, "never run as code"),
+        ("9**9**9 + A*N**-a", 4, "error: "),
+    ],
+)
+def test_check_refuses_in_one_sentence(law: str, code: int, sentence: str) -> None:
+    result = run("check", law)
+    assert result.exit_code == code
+    assert sentence in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_formula_is_fitted_from_the_command_line(table: Path, saved: Path) -> None:
+    formula = "E + A*N**-alpha + B*D**-beta"
+    result = run("fit", table, *COLUMNS, "--engine", "laplace", "--law", formula, "--json")
+    assert result.exit_code == 0
+    named = json.loads(run("summary", saved, "--json").stdout)["params"]["alpha"]["mean"]
+    mine = json.loads(result.stdout)["params"]["alpha"]["mean"]
+    assert mine == pytest.approx(named, rel=1e-9)
+
+
+def test_laws_says_what_each_law_claims() -> None:
+    answer = {law["name"]: law for law in json.loads(run("laws", "--json").stdout)["laws"]}
+    assert len(answer) >= 30
+    assert answer["share"]["weights"] == {"N": "alpha", "D": "beta"}
+    assert answer["farseer"]["weights"] is None
+    assert answer["chinchilla"]["contained_in"][0] == "share"
+    assert answer["droppo"]["verified"] is False
+    assert answer["kumar"]["parameters"]["gamma"]["unit"] == "bits"
+
+
+def test_collapse_says_what_the_table_tells_apart(table: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "collapse.png"
+    result = run("collapse", table, *COLUMNS, "--json", "-o", picture)
+    assert result.exit_code == 0, result.output
+    answer = json.loads(result.stdout)
+    assert answer["tells_apart"] in (True, False)
+    assert len(answer["reasons"]) == 2
+    assert picture.stat().st_size > 10_000

@@ -140,3 +140,16 @@ def test_an_unknown_cost_model_is_named() -> None:
     post = bs.Posterior.from_draws("chinchilla", _draws("chinchilla"))
     with pytest.raises(UsageError, match=r"no cost model called '6NC'\. Did you mean '6ND'"):
         bs.plan(post, compute=1e22, cost="6NC")
+
+
+def test_the_exponents_of_a_plan_are_those_of_its_optima(ladder: bs.Posterior) -> None:
+    budgets = np.array([1e22, 1e24])
+    plan = bs.plan(ladder, compute=budgets, force=True)
+    # Slopes between two budgets, draw by draw; the law is homogeneous, so they are exact.
+    for name in ("N", "D"):
+        logs = np.log(plan.resources[name])
+        slope = (logs[:, 1] - logs[:, 0]) / np.log(100.0)
+        np.testing.assert_allclose(slope, plan.exponent_draws[name], rtol=1e-9)
+    table = plan.exponents()
+    assert table.loc["N", "q50"] + table.loc["D", "q50"] == pytest.approx(1.0, abs=1e-3)
+    assert set(plan.to_dict()["exponents"]) == {"N", "D", "kernel"}

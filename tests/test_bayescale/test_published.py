@@ -9,6 +9,7 @@ import pytest
 
 import bayescale as bs
 from bayescale.runs import Runs
+from theory.crossover import power_mean
 
 GOPHER = 5.76e23
 """Training compute of Gopher in FLOP, the budget of the published comparison."""
@@ -69,6 +70,23 @@ def test_the_crossover_is_sharper_than_additive(share: bs.Posterior) -> None:
     assert 1.05 < q["q05"]
     assert q["q95"] < 1.5
     assert str(share.diagnose().status) == "ok"
+
+
+def test_the_semi_parametric_law_finds_the_share_law(runs: Runs, share: bs.Posterior) -> None:
+    result = bs.collapse(runs, seed=0)
+    post = result.posterior
+    assert str(post.diagnose().status) == "ok"
+    mine, theirs = post.summary(), share.summary()
+    for name in ("alpha", "beta"):
+        gap = abs(mine.loc[name, "mean"] - theirs.loc[name, "mean"])
+        assert gap < min(mine.loc[name, "sd"], theirs.loc[name, "sd"])
+    v = result.band["v"].to_numpy()
+    ces = power_mean(v, 1.26) - np.maximum(v, 0.0)
+    assert np.all((result.band["q05"] <= ces) & (ces <= result.band["q95"]))
+    assert result.forms.loc["kaplan_floor", "excluded"]
+    # The local slopes, which know of no law, agree with one scaling equation.
+    assert result.scaling_p > 0.05
+    assert abs(result.elasticities["sum"].median() - 1) < 0.05
 
 
 @pytest.mark.parametrize("law", ["chinchilla", "share"])

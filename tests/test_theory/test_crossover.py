@@ -82,12 +82,18 @@ def test_the_scaling_function_of_a_law_is_read_off_at_one():
     assert sympy.simplify(generator(laws.kaplan, x) - (n_c**ratio + d_c * x) ** alpha_D) == 0
 
 
-@pytest.mark.parametrize("shape", [1 + x**beta.symbol, (1 + x) ** beta.symbol, 1 + x + x**2], ids=str)
+@pytest.mark.parametrize(
+    "shape", [1 + x**beta.symbol, (1 + x) ** beta.symbol, 1 + x + x**2], ids=str
+)
 def test_the_dual_of_the_dual_is_the_scaling_function(shape):
     there = dual(shape, x, alpha.symbol, beta.symbol)
     # With the roles of the two sizes exchanged.
     back = dual(there, x, beta.symbol, alpha.symbol)
-    at = {x: sympy.Rational(7, 3), alpha.symbol: sympy.Rational(2, 5), beta.symbol: sympy.Rational(1, 3)}
+    at = {
+        x: sympy.Rational(7, 3),
+        alpha.symbol: sympy.Rational(2, 5),
+        beta.symbol: sympy.Rational(1, 3),
+    }
     assert abs(sympy.N((back - shape).subs(at), 40)) < 1e-30
     # L = n^alpha W(d/n^(alpha/beta)) = d^beta dual(n/d^(beta/alpha)).
     n, d = sympy.Rational(5, 7), sympy.Rational(11, 3)
@@ -99,18 +105,26 @@ def test_the_dual_of_the_dual_is_the_scaling_function(shape):
 
 @pytest.mark.parametrize(
     ("name", "resource", "tail"),
-    [("kaplan", D, "1"), ("kaplan", N, "alpha_N/alpha_D"), ("share", N, "q*alpha"), ("share", D, "q*beta")],
+    [
+        ("kaplan", D, "1"),
+        ("kaplan", N, "alpha_N/alpha_D"),
+        ("share", N, "q*alpha"),
+        ("share", D, "q*beta"),
+    ],
 )
 def test_the_tails_of_the_crossover_are_the_variance_limited_exponents(name, resource, tail):
     law = laws.get(name)
     first, _ = evidence.approach(law, resource, seed=3).exponents
     witness = evidence.approach(law, resource, seed=3).witness
-    want = float(sympy.sympify(tail).subs({q: witness[str(q)] for q in sympy.sympify(tail).free_symbols}))
+    named = sympy.sympify(tail, locals={q: sympy.Symbol(q) for q in witness})
+    want = float(named.subs({q: witness[q.name] for q in named.free_symbols}))
     assert first == pytest.approx(want, rel=1e-8)
     # F ~ e^(rho_2 u), 1 - F ~ e^(-rho_1 u alpha_2/alpha_1), in v = alpha_2 u.
     values = VALUES[name]
-    exponents = [values[q] for q in (("alpha_N", "alpha_D") if name == "kaplan" else ("alpha", "beta"))]
-    rho = float(sympy.sympify(tail).subs(values)) if tail != "1" else 1.0
+    exponents = [
+        values[q] for q in (("alpha_N", "alpha_D") if name == "kaplan" else ("alpha", "beta"))
+    ]
+    rho = float(named.subs({q: values[q.name] for q in named.free_symbols}))
     sign = 1 if resource == D else -1
     at = sign * np.array([-4.0, -3.0]) * (4 / SHARPNESS[name])
     found = numeric_crossover(law, values, at)
@@ -164,8 +178,10 @@ def test_a_law_made_of_a_crossover_has_it(cdf):
         second = POINT["B"] * D_ ** -POINT["beta"]
         place = np.log(second / first) / POINT["beta"]
         # ln W = beta int_{-oo}^{ln x} F, by quadrature.
-        area = float(mpmath.quad(function, [-60, -20, -5, place])) if place > -5 else float(
-            mpmath.quad(function, [-80, -40, place])
+        area = (
+            float(mpmath.quad(function, [-60, -20, -5, place]))
+            if place > -5
+            else float(mpmath.quad(function, [-80, -40, place]))
         )
         assert np.log(found / first) == pytest.approx(POINT["beta"] * area, abs=1e-9)
 
@@ -200,7 +216,11 @@ def test_a_function_that_falls_is_no_distribution():
 
 @pytest.mark.parametrize(
     ("cdf", "ends"),
-    [(logistic(u) / 2, "0 to 0.5"), ((1 + logistic(u)) / 2, "0.5 to 1"), (2 * logistic(u), "0 to 2")],
+    [
+        (logistic(u) / 2, "0 to 0.5"),
+        ((1 + logistic(u)) / 2, "0.5 to 1"),
+        (2 * logistic(u), "0 to 2"),
+    ],
     ids=str,
 )
 def test_a_function_that_does_not_run_from_0_to_1_is_no_distribution(cdf, ends):
@@ -208,8 +228,7 @@ def test_a_function_that_does_not_run_from_0_to_1_is_no_distribution(cdf, ends):
         from_crossover(cdf)
     assert " runs from " in str(caught.value)
     assert str(caught.value).endswith("; a CDF runs from 0 to 1.")
-    low, high = ends.split(" to ")
-    assert f"to {high}" in str(caught.value)
+    assert f"to {ends.split()[-1]};" in str(caught.value)
 
 
 def test_a_crossover_whose_integral_has_no_rule_is_refused():

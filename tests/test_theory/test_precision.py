@@ -8,7 +8,7 @@ import pytest
 import sympy
 
 from theory.logdomain import log_value, value
-from theory.precision import DIGITS, Precise, total
+from theory.precision import DIGITS, Precise
 
 LAST_DIGITS = mpmath.mpf(10) ** -47
 """Fifty digits, of which a few operations may cost three."""
@@ -92,12 +92,6 @@ def test_a_number_goes_to_sympy_and_back_with_all_its_digits():
     there = ops.to_sympy(third)
     assert sympy.Abs(there - sympy.Rational(1, 3)) < sympy.Float(10, 60) ** -(DIGITS - 1)
     assert abs(ops.from_number(there) - third) < ops.mpf(10) ** -(DIGITS - 1)
-
-
-def test_a_total_does_not_go_through_floats():
-    ops = Precise()
-    assert total([ops.mpf(1), ops.mpf(10) ** -40]) - 1 == ops.mpf(1) + ops.mpf(10) ** -40 - 1
-    assert total([ops.mpf(1), ops.mpf(10) ** -40]) != 1
 
 
 def test_two_precisions_do_not_disturb_each_other_nor_mpmath():

@@ -1,4 +1,4 @@
-"""Signs and log-log curvature by rules: what they claim is true, and they claim what they should."""
+"""Signs and log-log curvature by rules: what they claim is true, and all that they should."""
 
 import mpmath
 import pytest
@@ -113,7 +113,6 @@ def test_whatever_the_rules_claim_of_a_generated_expression_is_true(expr, at):
         (1 - p.symbol, 1),
         (p - 1, -1),
         ((1 - p.symbol) * q, 1),
-        (1 - p * q.symbol, 1),
         (p - p**2, 1),
         (1 / p - 1, 1),
         (sympy.sqrt(1 - p.symbol), 1),
@@ -144,7 +143,7 @@ def test_only_a_parameter_that_lives_between_0_and_1_is_less_than_1():
 @pytest.mark.parametrize(
     ("expr", "curvature", "in_x", "in_y"),
     [
-        (A * x**-alpha * y ** z.symbol, "affine", "FALLING", "UNKNOWN"),
+        (A * x**-alpha * y**z.symbol, "affine", "FALLING", "UNKNOWN"),
         (A * x**-alpha + B * y**-beta, "convex", "FALLING", "FALLING"),
         ((A * x**-alpha + B * y**-beta) ** alpha.symbol, "convex", "FALLING", "FALLING"),
         (1 / (x + y), "concave", "FALLING", "FALLING"),
@@ -153,7 +152,7 @@ def test_only_a_parameter_that_lives_between_0_and_1_is_less_than_1():
         (sympy.Max(x, y**2), "convex", "RISING", "RISING"),
         (sympy.Min(x, 1 / y), "concave", "RISING", "FALLING"),
         ((1 + x) ** z.symbol, "unknown", "UNKNOWN", "FLAT"),
-        (x ** z.symbol, "affine", "UNKNOWN", "FLAT"),
+        (x**z.symbol, "affine", "UNKNOWN", "FLAT"),
         ((1 + x) ** sympy.Integer(0) * y, "affine", "FLAT", "RISING"),
         (x**x, "unknown", "UNKNOWN", "UNKNOWN"),
         # exp: log exp(a) = a, with a a sum of signed monomials.
@@ -200,11 +199,10 @@ def test_nothing_is_claimed_of_what_may_not_be_positive(expr):
 
 
 def test_a_sum_of_concave_functions_is_monotone_but_of_unknown_curvature():
-    # x/(1 + x) + x^2/(1 + x)^2 in logs is neither.
     found = of(1 / (1 + x) + 1 / (1 + 1 / y))
     assert found.curvature is Curvature.UNKNOWN
     assert not found.is_convex
-    assert (found.slopes[x], found.slopes[y]) == (Slope.FALLING, Slope.UNKNOWN)
+    assert (found.slopes[x], found.slopes[y]) == (Slope.FALLING, Slope.RISING)
 
 
 def test_a_falling_function_of_a_falling_function_rises():

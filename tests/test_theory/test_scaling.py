@@ -38,7 +38,10 @@ def is_zero(expr):
     symbols = sorted(expr.free_symbols, key=str)
     rng = np.random.default_rng(0)
     for _ in range(3):
-        at = {q: sympy.Rational(int(p), 7) for q, p in zip(symbols, rng.integers(4, 25, 99))}
+        at = {
+            q: sympy.Rational(int(p), 7)
+            for q, p in zip(symbols, rng.integers(4, 25, 99), strict=False)
+        }
         if abs(sympy.N(expr.subs(at), 60, chop=False)) > sympy.Float(10, 60) ** -50:
             return False
     return True
