@@ -14,6 +14,7 @@ import sympy
 
 from theory import evidence
 from theory.degrees import solve_degrees
+from theory.errors import LawError
 from theory.evidence import Found
 from theory.law import KERNEL, AbstractLaw
 from theory.rules import Shape, Slope, shape, sign_of
@@ -23,7 +24,7 @@ from theory.symbols import Resource
 from theory.terms import Contour, Decomposition, Term
 from theory.verdict import Status, Verdict
 
-UNDECIDED = (ArithmeticError, ValueError, TypeError, RecursionError)
+UNDECIDED = (ArithmeticError, LawError, RecursionError)
 """What a formula outside of all that the rules and searches know may raise."""
 
 SEED = 7
@@ -324,6 +325,9 @@ def _approaches(
         if measured is None:
             return Verdict(code, Status.UNKNOWN, f"{size.name} has no limit to approach.")
         first, second = measured.exponents
+        if integers and measured.faster_than_any_power:
+            detail = f"{size.name} approaches its limit faster than any power: no power series."
+            return _refuted(code, detail, measured.witness, "exponential", words)
         asked = [rho for rho in (first, second) if rho < math.inf] if integers else [first]
         for rho in asked:
             if rho == math.inf or not allowed(size, sympy.Rational(round(rho * 10**6), 10**6)):

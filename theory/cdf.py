@@ -6,6 +6,7 @@ function of the position ``u = ln x`` of the crossover (Kaplan: F logistic; Chin
 in ``alpha_2 u``; the larger of the two: a step).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -124,7 +125,19 @@ def _step(part: sympy.Expr, u: sympy.Symbol) -> Step | None:
     return Step(free / one, rate, rest + sympy.log(scale / one))
 
 
-def require_cdf(cdf: sympy.Expr, u: sympy.Symbol, parameters: Sequence[dict[str, float]]) -> None:
+def samples(parameters: Sequence[Parameter]) -> list[dict[str, float]]:
+    """Sets of parameters as the log-domain walk takes them: 0.6, 1 and 1.6 times the middles."""
+    return [
+        {
+            p.name: math.log(middle) if p.domain.is_positive else middle
+            for p in parameters
+            for middle in [factor * p.domain.middle]
+        }
+        for factor in (0.6, 1.0, 1.6)
+    ]
+
+
+def require_cdf(cdf: sympy.Expr, u: sympy.Symbol, parameters: Sequence[Parameter]) -> None:
     """Refuse a function that does not rise from 0 to 1 at sample parameters.
 
     Parameters
@@ -132,7 +145,7 @@ def require_cdf(cdf: sympy.Expr, u: sympy.Symbol, parameters: Sequence[dict[str,
     cdf, u
         The function and its variable.
     parameters
-        Sets of parameters as the log-domain walk takes them.
+        Its parameters, each tried at 0.6, 1 and 1.6 times the middle of its domain.
 
     Raises
     ------
@@ -140,7 +153,7 @@ def require_cdf(cdf: sympy.Expr, u: sympy.Symbol, parameters: Sequence[dict[str,
         With the place of the violation.
     """
     at = np.concatenate([[-SPAN], np.linspace(-40.0, 40.0, 801), [SPAN]])
-    for env in parameters:
+    for env in samples(parameters):
         with np.errstate(over="ignore", under="ignore"):
             values = np.asarray(value(cdf, {**env, u.name: at}, np)) + 0.0 * at
         falls = np.diff(values)

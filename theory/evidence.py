@@ -228,10 +228,14 @@ class Approach:
         relative to it; infinite where the limit is reached or no correction is left.
     witness
         Where they were measured.
+    faster_than_any_power
+        Whether the limit is not reached but approached as by ``exp(-R)``: smooth in the inverse
+        size, yet without a power series there.
     """
 
     exponents: tuple[float, float]
     witness: dict[str, sympy.Float]
+    faster_than_any_power: bool = False
 
 
 def approach(law: AbstractLaw, resource: Resource, seed: int) -> Approach | None:
@@ -252,7 +256,9 @@ def approach(law: AbstractLaw, resource: Resource, seed: int) -> Approach | None
     gaps = [abs(value - limit) for value in values]
     witness = witness_point(law, draw.parameters, point, Precise())
     if any(gap < limit * ops.mpf(10) ** -(FAR_DIGITS - 50) for gap in gaps):
-        return Approach((math.inf, math.inf), witness)
+        # Reached, or still a little off at 8 times the pivot?
+        near = abs(ops.exp(kernel(ops.mpf(2))) - limit) > limit * ops.mpf(10) ** -(FAR_DIGITS - 50)
+        return Approach((math.inf, math.inf), witness, bool(near))
     first = (ops.log(gaps[2]) - ops.log(gaps[3])) / 10
     # An exponent with few digits is what is meant: 0.74 is 0.7400000...
     exact = ops.mpf(str(round(float(first), 9)))

@@ -14,7 +14,7 @@ from typing import Any, final
 import numpy as np
 import sympy
 
-from theory.cdf import generator_of, proves_cdf, require_cdf
+from theory.cdf import generator_of, proves_cdf, require_cdf, samples
 from theory.chart import Chart, pivot_chart
 from theory.errors import LawError
 from theory.links import AbstractLink, Identity
@@ -386,15 +386,8 @@ class Law(AbstractLaw):
         """
         x = sympy.Symbol("x", positive=True)
         (exponent,) = limits[1].orders.values()
-        samples = [
-            {
-                p.name: float(np.log(middle) if p.domain.is_positive else middle)
-                for p in declaration["parameters"]
-                for middle in [factor * p.domain.middle]
-            }
-            for factor in (0.6, 1.0, 1.6)
-        ]
-        require_cdf(cdf, u, samples)
+        parameters = declaration["parameters"]
+        require_cdf(cdf, u, parameters)
         reason = "the crossover has a cumulative distribution function F, so {}."
         proofs = {
             "A0": reason.format("the kernel is a size's power times a function of x"),
@@ -403,14 +396,10 @@ class Law(AbstractLaw):
             "A3": reason.format("w'' = alpha_2 F' >= 0"),
         }
         made = generator_of(cdf, u, x, exponent)
-        log_value(made, {**samples[0], x.name: 0.0}, np)  # refuses what has no rule
-        proved = tuple(proofs) if proves_cdf(cdf, u, declaration["parameters"]) else ("A0",)
-        return cls.from_generator(
-            made,
-            x,
-            limits=limits,
-            **{"by_construction": {code: proofs[code] for code in proved}, **declaration},
-        )
+        log_value(made, {**samples(parameters)[0], x.name: 0.0}, np)  # refuses what has no rule
+        proved = tuple(proofs) if proves_cdf(cdf, u, parameters) else ("A0",)
+        known = {"by_construction": {code: proofs[code] for code in proved}}
+        return cls.from_generator(made, x, limits=limits, **{**known, **declaration})
 
     @property
     def relation(self) -> sympy.Expr:
