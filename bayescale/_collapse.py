@@ -89,7 +89,7 @@ class Collapse:
         total = self.elasticities["sum"]
         scaling = (
             f"local slopes give e_N/alpha_N + e_D/alpha_D = {total.median():.2f} at the median of "
-            f"{total.notna().sum()} runs (posterior predictive p = {self.scaling_p:.2f})"
+            f"{total.notna().sum()} runs (posterior predictive p {_p(self.scaling_p)})"
         )
         agrees = self.scaling_p >= SMALL_P
         scaling += "." if agrees else ": the table does not obey one scaling equation."
@@ -100,7 +100,8 @@ class Collapse:
                 "scaling function free between them; compare their plans, or add runs where one "
                 "resource is much the scarcer.",
             )
-        rest = f"; {', '.join(inside)} stay inside" if inside else "; no named form stays inside"
+        verb = "stays" if len(inside) == 1 else "stay"
+        rest = f"; {', '.join(inside) or 'no named form'} {verb if inside else 'stays'} inside"
         return (scaling, f"the 90% band excludes {', '.join(excluded)}{rest}.")
 
     def summary(self) -> pd.DataFrame:
@@ -120,6 +121,11 @@ class Collapse:
 
     def __repr__(self) -> str:
         return "\n".join([f"Collapse of {len(self.points)} runs", *self.reasons])
+
+
+def _p(value: float) -> str:
+    """A p-value from a few hundred simulated tables."""
+    return f"= {value:.2f}" if value >= 0.01 else "< 0.01"
 
 
 def collapse(

@@ -151,7 +151,10 @@ def bounded(law: AbstractLaw) -> Verdict:
     """A6: the loss stays below that of no training as the sizes vanish."""
     if law.scale.cap is not None:
         return Verdict("A6", Status.PROVED, f"the link bounds the loss by {law.scale.cap.name}.")
-    if found := evidence.unbounded(law, SEED):
+    found = evidence.unbounded(law, SEED)
+    if found and found.value is sympy.nan:
+        return Verdict("A6", Status.UNKNOWN, "the loss is not defined at vanishing sizes.")
+    if found:
         return _violation(
             "A6",
             found,
