@@ -84,8 +84,9 @@ class Collapse:
     @property
     def reasons(self) -> tuple[str, ...]:
         """What the table says, in sentences."""
-        excluded = self.forms.index[self.forms["excluded"]].tolist()
-        inside = self.forms.index[~self.forms["excluded"]].tolist()
+        said = self.forms["excluded"].to_dict()
+        excluded = [str(name) for name, out in said.items() if out]
+        inside = [str(name) for name, out in said.items() if not out]
         total = self.elasticities["sum"]
         scaling = (
             f"local slopes give e_N/alpha_N + e_D/alpha_D = {total.median():.2f} at the median of "
@@ -206,7 +207,7 @@ def _elasticities(
 ) -> tuple[pd.DataFrame, float]:
     """Local elasticities of the reducible loss, their scaled sum, and its predictive p-value."""
     chosen, parameters = _thinned(posterior)
-    sizes = {"N": runs.column("N"), "D": runs.column("D")}
+    sizes: dict[str, Any] = {"N": runs.column("N"), "D": runs.column("D")}
     log_loss = np.log(runs.loss)
     mean = np.log(posterior.predict(**sizes).draws[chosen])
     natural = {name: np.exp(column) for name, column in parameters.items()}

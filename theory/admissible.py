@@ -8,6 +8,7 @@ To add a condition, write a function ``law -> Verdict`` and enter it in `CONDITI
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import sympy
@@ -316,7 +317,9 @@ def _approaches(
             continue
         if exact is not None and exact.free_symbols:
             draw = draw_parameters(law, np.random.default_rng(SEED))
-            natural = {p.symbol: float(law.values(draw.parameters)[p.name]) for p in law.parameters}
+            natural: Any = {
+                p.symbol: float(law.values(draw.parameters)[p.name]) for p in law.parameters
+            }
             number = sympy.Float(exact.subs(natural), 15)
             witness = {str(s): sympy.Float(natural[s], 15) for s in exact.free_symbols}
             detail = (

@@ -78,7 +78,7 @@ def generator_of(
     variable = sympy.Dummy("v", real=True)
 
     def integrate(expr: sympy.Expr) -> sympy.Expr:
-        symbol = next(s for s in expr.free_symbols if s.name == "u")
+        symbol = next(s for s in expr.atoms(sympy.Symbol) if s.name == "u")
         return sympy.integrate(expr.subs(symbol, variable), (variable, -sympy.oo, symbol))
 
     found = within(BUDGET, integrate, cdf.subs(u, sympy.Dummy("u", real=True)))
@@ -87,7 +87,7 @@ def generator_of(
             f"the integral of F(u) = {cdf} from minus infinity is not known; give a mixture of "
             "logistic steps, or a CDF whose left tail is integrable."
         )
-    (place,) = [s for s in found.free_symbols if s.name == "u" and s is not u]
+    (place,) = [s for s in found.atoms(sympy.Symbol) if s.name == "u" and s is not u]
     return sympy.exp(exponent * found.subs(place, sympy.log(x)))
 
 

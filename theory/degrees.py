@@ -9,6 +9,7 @@ function has degree c exactly where it solves the scaling equation.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import sympy
 
@@ -43,7 +44,7 @@ def homogeneity(expr: sympy.Expr, degrees: Degrees) -> Homogeneity:
     return Homogeneity(degree, tuple(c for c in conditions if c != 0))
 
 
-def _degree(expr: sympy.Expr, degrees: Degrees, conditions: list[sympy.Expr]) -> sympy.Expr:
+def _degree(expr: Any, degrees: Degrees, conditions: list[sympy.Expr]) -> sympy.Expr:
     if not expr.free_symbols & set(degrees):
         return sympy.Integer(0)
     if isinstance(expr, sympy.Symbol):
@@ -105,6 +106,7 @@ def solve_degrees(
     solutions = sympy.linsolve(equations, *dummies.values())
     if not solutions:
         return None
+    solution: Any
     (solution,) = solutions
     open_ = sympy.Tuple(*solution).free_symbols
     free = [symbol for symbol, dummy in dummies.items() if dummy in open_]

@@ -346,7 +346,7 @@ class Law(AbstractLaw):
         (resource_1,), (resource_2,) = first.orders, second.orders
         exponent = second.orders[resource_2]
         ratio = sympy.Symbol("ratio", positive=True)
-        in_ratio = sympy.powdenest(generator.subs(x, ratio ** (1 / exponent)))
+        in_ratio: Any = sympy.powdenest(generator.subs(x, ratio ** (1 / exponent)))
         places = {ratio: second.expression / first.expression}
         proof = "the kernel is a power of one size times a function of the invariant ratio."
         declared = {

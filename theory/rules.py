@@ -9,6 +9,7 @@ proves monotonicity and convexity for all values of the parameters at once, or s
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 import sympy
 
@@ -85,7 +86,7 @@ class _Walk:
     variables: tuple[sympy.Symbol, ...]
     parameters: tuple[Parameter, ...]
 
-    def shape(self, expr: sympy.Expr) -> Shape | None:
+    def shape(self, expr: Any) -> Shape | None:
         if not expr.free_symbols & set(self.variables):
             flat = Shape(Curvature.AFFINE, dict.fromkeys(self.variables, Slope.FLAT))
             return flat if sign_of(expr, self.parameters) == 1 else None
@@ -112,7 +113,7 @@ class _Walk:
             return Shape(Curvature.UNKNOWN, dict.fromkeys(self.variables, Slope.UNKNOWN))
         return _scaled(base, sign_of(expr.exp, self.parameters))
 
-    def _exponential(self, argument: sympy.Expr) -> Shape:
+    def _exponential(self, argument: Any) -> Shape:
         """``log exp(a) = a``: as convex and monotone as a, whose signed monomials are looked at."""
         curvatures, slopes = [], {v: [] for v in self.variables}
         for term in sympy.Add.make_args(argument):

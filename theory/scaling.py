@@ -136,7 +136,7 @@ class ScalingEquation:
             + sign * (a * first * unknown.diff(first) + b * second * unknown.diff(second)),
             0,
         )
-        solved = sympy.pdsolve(equation, unknown)
+        solved: Any = sympy.pdsolve(equation, unknown)
         (function,) = solved.rhs.atoms(sympy.core.function.AppliedUndef)
         return solved.rhs, function.func
 
@@ -302,7 +302,7 @@ def elasticities(
 
 def witness_point(
     law: AbstractLaw, parameters: Mapping[str, Any], log_resources: Mapping[str, Any], ops: Precise
-) -> dict[str, sympy.Float]:
+) -> dict[str, Any]:
     """A point in the user's units, with all digits."""
     positive = {p.name for p in law.parameters if p.domain.is_positive}
     logs = {**log_resources, **parameters}

@@ -314,7 +314,7 @@ def _term(
             "one in each term; declare the other factors with role SHAPE or EXPONENT."
         )
     orders = {resource: -powers[s] for s, resource in resources.items() if s in powers}
-    amplitude = here[0]
+    amplitude: Any = here[0]
     rest = sympy.Mul(*[base**power for base, power in powers.items() if base != amplitude])
     if amplitude in rest.free_symbols:
         raise LawError(

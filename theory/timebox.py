@@ -11,6 +11,7 @@ so it works on a copy in fresh symbols, and SymPy's cache is cleared afterwards.
 import ctypes
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import sympy
 from sympy.core.cache import clear_cache
@@ -45,8 +46,8 @@ def within(
     """
     there = {s: sympy.Dummy(s.name, **s._assumptions_orig) for s in expr.free_symbols}  # pyright: ignore[reportAttributeAccessIssue]
     back = {dummy: symbol for symbol, dummy in there.items()}
-    copy = expr.xreplace(there)
-    found: list[sympy.Expr] = []
+    copy: Any = expr.xreplace(there)
+    found: list[Any] = []
 
     def run() -> None:
         try:

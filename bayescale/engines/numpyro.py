@@ -81,7 +81,7 @@ class Engine(AbstractEngine):
             try:
                 mode = find_mode(density, observed, rng=rng)
                 centre, factor = mode.position, mode.factor
-                facts = {"mode_agreeing": mode.agreeing, "mode_starts": mode.starts}
+                facts: dict[str, Any] = {"mode_agreeing": mode.agreeing, "mode_starts": mode.starts}
             except NoModeFound:
                 centre, factor = prior_spread(density)
                 facts = {"mode_agreeing": 0, "mode_starts": STARTS}

@@ -1,5 +1,7 @@
 """The collapse: every run of a table on one scaling function, with the forms that have a name."""
 
+from typing import Any
+
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -48,13 +50,14 @@ def collapse(result: Collapse) -> Figure:
         above.plot(ratio, np.exp(band["q50"]), color=style.BLUE, gid="posterior")
         drawn = result.posterior.log_parameters
         alpha, beta = (float(np.exp(np.median(drawn[name]))) for name in ("alpha", "beta"))
-        handles = [Patch(color=style.BLUE, alpha=0.3, label="90% posterior of the form")]
+        handles: list[Any] = [Patch(color=style.BLUE, alpha=0.3, label="90% posterior of the form")]
         highest = float(np.exp(band["q95"]).max())
-        for (name, row), dashes in zip(result.forms.iterrows(), DASHES, strict=False):
+        forms = result.forms["excluded"].to_dict()
+        for (name, excluded), dashes in zip(forms.items(), DASHES, strict=False):
             law = laws.get(str(name))
             curve = np.exp(form_curve(law, alpha, beta, band["v"].to_numpy()))
             highest = max(highest, float(curve.max()))
-            said = "excluded" if row["excluded"] else "inside"
+            said = "excluded" if excluded else "inside"
             look = {"color": style.INK, "lw": 0.9, "dashes": dashes}
             above.plot(ratio, curve, gid=f"form {name}", **look)
             handles.append(Line2D([], [], label=f"{name}: {said}", **look))
