@@ -106,6 +106,31 @@ class Model:
         table = self.priors.table.items()
         return {name: prior.arguments["value"] for name, prior in table if prior.is_fixed}
 
+    def starting_point(self) -> dict[str, float]:
+        """The law's own parameters at the median of every prior: where the fit begins.
+
+        With the priors of `for_runs` it is a law through the middle of the table: the pivot is the
+        geometric mean of the runs and the level their median loss.
+
+        Returns
+        -------
+        dict
+            Every parameter of the law by name, in the user's units.
+
+        Examples
+        --------
+        >>> model = Model.at("power", pivot={"N": 1e8}, level=3.0)
+        >>> start = model.starting_point()
+        >>> float(model.law.loss(N=1e8, **start).round(6))
+        3.0
+        """
+        middle = {
+            name: prior.arguments["value"] if prior.is_fixed else float(prior.scipy().median())
+            for name, prior in self.priors.table.items()
+        }
+        natural = self.law.values(self.parameters(middle, np))
+        return {name: float(value) for name, value in natural.items()}
+
     def parameters(self, coordinates: Mapping[str, Any], ops: ModuleType) -> dict[str, Any]:
         """Law parameters from coordinates: logarithms of the positive ones, by name."""
         return self.law.chart.to_parameters(coordinates, self.priors.log_pivot, ops)

@@ -160,6 +160,17 @@ def test_every_law_simulates_a_table_of_its_own_resources(name):
     assert simulated.runs.name == f"simulated from {name}"
 
 
+@pytest.mark.parametrize("name", laws.catalogue())
+def test_a_fit_begins_with_a_law_through_the_middle_of_the_table(name):
+    law = laws.get(name)
+    pivot = {r.name: float(np.sqrt(np.prod(r.typical or (1e7, 1e9)))) for r in law.resources}
+    if name == "ridgeless":  # its pole is where the shares are equal
+        pytest.skip("the medians of its priors are its pole")
+    start = Model.at(law, pivot=pivot, level=2.9).starting_point()
+    assert set(start) == {p.name for p in law.parameters}
+    assert law.loss(**pivot, **start) == pytest.approx(2.9, rel=1e-9)
+
+
 def test_a_design_may_be_runs_a_frame_or_a_mapping():
     model = Model.at("chinchilla", pivot=PIVOT)
     frame = pd.DataFrame(design())

@@ -5,6 +5,7 @@ import sympy
 from theory import symbols as s
 from theory.contour import ContourLaw
 from theory.law import KERNEL
+from theory.links import Odds
 from theory.symbols import B, D, N, Parameter, S
 
 E = s.floor()
@@ -127,3 +128,24 @@ def _kaplan_batch() -> ContourLaw:
 
 
 kaplan_batch = _kaplan_batch()
+
+
+def _generalised_odds() -> ContourLaw:
+    a, falls = s.amplitude("A", of=D), s.exponent("alpha", of=D)
+    m = s.shape("m", "power of the distance from the loss without training", typical=(1.0, 0.35))
+    # With the odds ell = (L - E)/(L_0 - L) it is ell (1 + ell)^(m - 1), up to (L_0 - E)^(1 - m).
+    return ContourLaw(
+        name="odds_power",
+        title="power law on generalised odds (M4)",
+        resources=(D,),
+        parameters=(E, s.cap(), a, falls, m),
+        contour=a * D**-falls / KERNEL * (1 + KERNEL) ** (1 - m),
+        link=Odds(E, s.cap()),
+        by_construction={"A0": "(L - E)/(L_0 - L)^m is a power of the size."},
+        claims=("A0", "A1", "A2", "A6"),
+        source="M4 of Alabdulmohsin et al. 2022, arXiv:2209.06640; A absorbs (L_0 - E)^(m - 1)",
+        citation="alabdulmohsin2022",
+    )
+
+
+odds_power = _generalised_odds()

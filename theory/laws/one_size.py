@@ -81,6 +81,7 @@ def _bounded_power() -> Law:
         claims=("A0", "A1", "A2", "A3", "A6"),
         source="M4 of Alabdulmohsin et al. 2022, arXiv:2209.06640, with alpha = 1",
         citation="alabdulmohsin2022",
+        nests={"odds_power": {"m": 1}},
     )
 
 
