@@ -26,6 +26,9 @@ BUDGET = 10.0
 SPAN = 400.0
 """Where F must have reached 0 and 1, in u on either side."""
 
+PLACE = "place in the crossover"
+"""Name of the variable while F is integrated; no parameter is called so."""
+
 TOLERANCE = 1e-9
 """By how much a numerical CDF may miss 0 and 1, or fall."""
 
@@ -78,16 +81,16 @@ def generator_of(
     variable = sympy.Dummy("v", real=True)
 
     def integrate(expr: sympy.Expr) -> sympy.Expr:
-        symbol = next(s for s in expr.atoms(sympy.Symbol) if s.name == "u")
+        symbol = next(s for s in expr.atoms(sympy.Symbol) if s.name == PLACE)
         return sympy.integrate(expr.subs(symbol, variable), (variable, -sympy.oo, symbol))
 
-    found = within(BUDGET, integrate, cdf.subs(u, sympy.Dummy("u", real=True)))
+    found = within(BUDGET, integrate, cdf.subs(u, sympy.Dummy(PLACE, real=True)))
     if found is None or found.has(sympy.Integral, sympy.oo, sympy.nan):
         raise LawError(
             f"the integral of F(u) = {cdf} from minus infinity is not known; give a mixture of "
             "logistic steps, or a CDF whose left tail is integrable."
         )
-    (place,) = [s for s in found.atoms(sympy.Symbol) if s.name == "u" and s is not u]
+    (place,) = [s for s in found.atoms(sympy.Symbol) if s.name == PLACE and s is not u]
     return sympy.exp(exponent * found.subs(place, sympy.log(x)))
 
 

@@ -19,6 +19,10 @@ from theory.errors import TheoryError
 from theory.law import AbstractLaw, Law
 from theory.logdomain import value
 from theory.symbols import Resource
+from theory.timebox import within
+
+BUDGET = 10.0
+"""Seconds that simplifying F may take."""
 
 FAR = 1e4
 """E-folds at which the other resource counts as infinite."""
@@ -61,7 +65,9 @@ def crossover(law: Law, u: sympy.Symbol) -> sympy.Expr:
     first, second = _two(law)
     assert law.weights is not None
     share = law.elasticity_expressions()[second] / law.weights[second]
-    return sympy.simplify(share.subs({first.symbol: 1, second.symbol: sympy.exp(-u)}))
+    along = share.subs({first.symbol: 1, second.symbol: sympy.exp(-u)})
+    simple = within(BUDGET, sympy.simplify, along)
+    return along if simple is None else simple
 
 
 def log_generator(

@@ -17,7 +17,7 @@ import sympy
 from theory.law import AbstractLaw
 from theory.precision import Precise
 from theory.sampling import Draw, draw_log_resources, draw_parameters
-from theory.scaling import elasticities, witness_point
+from theory.scaling import elasticities, obeys, witness_point
 from theory.symbols import Resource
 
 DRAWS = 6
@@ -79,7 +79,8 @@ def samples(law: AbstractLaw, seed: int) -> Iterator[tuple[Draw, dict[str, np.nd
 
 
 def _points(law: AbstractLaw, draw: Draw, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    if law.weights is None or len(law.resources) != 2 or len(law.sizes) != 2:
+    two = len(law.resources) == len(law.sizes) == 2
+    if law.weights is None or not two or not obeys(law, law.weights):
         return draw_log_resources(law, draw, rng, reach=REACH, count=POINTS)
     # A homogeneous law in two sizes is a function of one ratio, which can be searched finely.
     first, second = law.sizes

@@ -66,7 +66,10 @@ def sign_of(expr: sympy.Expr, parameters: Sequence[Parameter]) -> int | None:
         for p in parameters
         if p.domain is Domain.UNIT
     }
-    known = sympy.together(expr.xreplace(unit)) if unit else expr
+    known: Any = sympy.together(expr.xreplace(unit)) if unit else expr
+    if unit and known.is_positive is None:
+        numerator, denominator = known.as_numer_denom()
+        known = sympy.expand(numerator) / denominator
     if known.is_zero:
         return 0
     if known.is_positive:

@@ -127,6 +127,11 @@ class ScalingEquation:
 
         For two symbols only. Returns the solution and the undefined function in it.
         """
+        if len(self.weights) != 2 or first not in self.weights:
+            raise TheoryError(
+                f"pdsolve is asked for two symbols, one of them {first}; the equation has "
+                f"{', '.join(map(str, self.weights))}; use general_solution."
+            )
         (second,) = [s for s in self.weights if s != first]
         unknown = sympy.Function("L")(first, second)
         sign = -1 if self.inverse else 1
@@ -153,6 +158,11 @@ def size_degrees(law: AbstractLaw, weights: Mapping[Resource, Any]) -> dict[symp
     """
     found = {r.symbol: -1 / sympy.sympify(a, strict=True) for r, a in weights.items()}
     return found if law.degree else {**found, KERNEL: sympy.Integer(1)}
+
+
+def obeys(law: AbstractLaw, weights: Mapping[Resource, Any]) -> bool:
+    """Whether a law has degree 1 under its scaling, decided exactly (`theory.degrees`)."""
+    return homogeneity(law.relation, size_degrees(law, weights)).holds(law.degree)
 
 
 def residual(law: AbstractLaw, weights: Mapping[Resource, Any] | None = None) -> sympy.Expr:
@@ -183,9 +193,9 @@ def residual(law: AbstractLaw, weights: Mapping[Resource, Any] | None = None) ->
         raise TheoryError(
             f"law '{law.name}' declares no weights; pass weights=, or ask discover_weights."
         )
-    degrees = size_degrees(law, chosen)
-    if homogeneity(law.relation, degrees).holds(law.degree):
+    if obeys(law, chosen):
         return sympy.Integer(0)
+    degrees = size_degrees(law, chosen)
     moved = sympy.Add(*(d * s * sympy.diff(law.relation, s) for s, d in degrees.items()))
     return _simplest(law.degree * law.relation - moved)
 
