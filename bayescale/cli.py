@@ -147,14 +147,14 @@ def check(
     law: Annotated[str, typer.Argument(help='A law: a name, or "E + A*N**-alpha + B*D**-beta".')],
     resource: Annotated[
         list[str] | None,
-        typer.Option(help="In a formula: a name that is a resource, if not N, D, C. Repeat."),
+        typer.Option(help="In a formula: a further name that is a resource. Repeat for each."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a law against the scaling equation; exit 1 if something it claims is refuted."""
     from bayescale._check import check as run_check
 
-    result = run_check(law, resources=resource)
+    result = run_check(law, resources=["N", "D", "C", *resource] if resource else None)
     if as_json:
         json_out(result.to_dict())
     else:
@@ -276,12 +276,17 @@ def predict(
     n: Annotated[list[float] | None, typer.Option("--N", help="Model size, parameters.")] = None,
     d: Annotated[list[float] | None, typer.Option("--D", help="Training data, tokens.")] = None,
     c: Annotated[list[float] | None, typer.Option("--C", help="Training compute, FLOP.")] = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(help="Any other resource of the law: --at density=0.5. Repeat for each."),
+    ] = None,
     noise: Annotated[bool, typer.Option(help="Include the scatter of a new run.")] = False,
     as_json: AsJson = False,
     force: Force = False,
 ) -> None:
     """Predict the loss at given sizes; repeat --N and --D for several points."""
     given: dict[str, Any] = {k: v for k, v in (("N", n), ("D", d), ("C", c)) if v}
+    given |= {k: _number(k, v) for k, v in _pairs(at, "at", "density=0.5").items()}
     prediction = _load(posterior).predict(noise=noise, force=force, **given)
     if as_json:
         json_out(prediction.to_dict())
@@ -348,6 +353,13 @@ def _table(table: str, columns: dict[str, str]) -> "Runs":
     for note in runs.notes:
         say(f"note: {note}")
     return runs
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"--at {name} takes a number; got '{text}'.") from None
 
 
 def _pairs(given: list[str] | None, option: str, example: str) -> dict[str, str]:

@@ -9,7 +9,7 @@ import ast
 import keyword
 import operator
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import accumulate
 
@@ -59,11 +59,19 @@ def looks_like_expression(text: str) -> bool:
     >>> looks_like_expression("power-D"), looks_like_expression("E + A/N")
     (False, True)
     """
-    return re.fullmatch(r"[\w-]*", text.strip()) is None
+    return re.fullmatch(r"[\w-]+", text.strip()) is None
 
 
-def find_law(law: str | AbstractLaw, *, resources: Sequence[str] | None = None) -> AbstractLaw:
+def find_law(
+    law: str | AbstractLaw,
+    *,
+    resources: Sequence[str] | None = None,
+    columns: Iterable[str] = (),
+) -> AbstractLaw:
     """A law from its name in the catalogue or from a formula; a law is returned as it is.
+
+    In a formula names are resources as in `parse_law`, and also where they are both a resource
+    that bayescale knows (S, U, density, ...) and one of the `columns` of a table.
 
     Raises
     ------
@@ -79,7 +87,11 @@ def find_law(law: str | AbstractLaw, *, resources: Sequence[str] | None = None) 
     """
     if isinstance(law, AbstractLaw):
         return law
-    return parse_law(law, resources=resources) if looks_like_expression(law) else laws.get(law)
+    if not looks_like_expression(law):
+        return laws.get(law)
+    if resources is None:
+        resources = [*_USUAL, *(n for n in columns if n in RESOURCES and n not in _USUAL)]
+    return parse_law(law, resources=resources)
 
 
 def parse_law(text: str, *, resources: Sequence[str] | None = None, name: str | None = None) -> Law:
@@ -149,7 +161,7 @@ def parse_law(text: str, *, resources: Sequence[str] | None = None, name: str | 
     except LawError as error:
         raise UsageError(f"the law {shown} cannot be computed: {error}") from error
     found = exact_weights(law)
-    weights = None if found is None or found.free else found.values
+    weights = None if found is None or found.free or found.idle else found.values
     return replace(law, weights=weights, kernel=sympy.S.NaN)  # made again from its formula
 
 
@@ -281,6 +293,7 @@ def _parameters(
     terms = sympy.Add.make_args(kernel)
     found = {x: s.floor(x.name) for x in floors}
     exponents: dict[sympy.Basic, dict[Resource, None]] = {}
+    rests: dict[sympy.Basic, sympy.Symbol] = {}
     for term in terms:
         powers = monomial_powers(term)
         within = [r for r in resources if r.symbol in term.free_symbols]
@@ -288,6 +301,13 @@ def _parameters(
         others += [factor for factor in powers if factor not in unknown]
         own = [x for x in unknown if x in powers and not sympy.Tuple(*others).has(x)]
         x = _amplitude(term, own)
+        rest = term.subs(x, 1)
+        if rest in rests:
+            raise UsageError(
+                f"{rests[rest]} and {x} multiply the same '{rest}', so only their sum can be "
+                "learnt; keep one."
+            )
+        rests[rest] = x
         if within and sympy.expand(powers[x] * outer) == 1:
             found[x] = s.amplitude(x.name, _jointly(within))
         elif [-powers.get(r.symbol, 0) for r in within] == [powers[x]]:
@@ -314,8 +334,18 @@ def _amplitude(term: sympy.Expr, own: Sequence[sympy.Symbol]) -> sympy.Symbol:
         raise UsageError(f"the term '{term}' is negative, but a loss is a sum; write + before it.")
     if len(own) > 1:
         both = " and ".join(x.name for x in own)
+        if known := [x.name for x in own if x.name in RESOURCES]:
+            raise UsageError(
+                f"{both} multiply the same term '{term}'; if {known[0]} is a resource, say so with "
+                f"resources=[..., '{known[0]}'] (--resource {known[0]}) or a column of that name."
+            )
         raise UsageError(
             f"{both} multiply the same term '{term}', so only one can be learnt; keep one."
+        )
+    if not own and not term.free_symbols:
+        raise UsageError(
+            f"the constant {term} stands alone; write the irreducible loss as one parameter, such "
+            f"as E, and fix it with prior={{'floor_fraction': ...}} if it is known."
         )
     if not own:
         raise UsageError(

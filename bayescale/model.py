@@ -70,7 +70,7 @@ class Model:
         prior
             Priors that replace defaults; a number fixes the coordinate.
         """
-        law = find_law(law)
+        law = find_law(law, columns=runs.table.columns)
         return cls.at(
             law,
             pivot={r.name: geometric_mean(runs.column(r.name)) for r in law.resources},

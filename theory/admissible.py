@@ -18,9 +18,10 @@ from theory.degrees import solve_degrees
 from theory.errors import LawError
 from theory.evidence import Found
 from theory.law import KERNEL, AbstractLaw
+from theory.precision import Precise
 from theory.rules import Shape, Slope, shape, sign_of
 from theory.sampling import draw_parameters
-from theory.scaling import discover_weights, residual
+from theory.scaling import discover_weights, elasticities, residual, witness_point
 from theory.symbols import Resource
 from theory.terms import Contour, Decomposition, Term
 from theory.verdict import Status, Verdict
@@ -63,6 +64,13 @@ def scaling_equation(law: AbstractLaw) -> Verdict:
                 gap,
                 "0",
             )
+        if found.idle:
+            return _idle(law, found.idle[0])
+        if found.free:
+            names = ", ".join(r.name for r in found.free)
+            return Verdict(
+                "A0", Status.PROVED, f"homogeneous, and leaves the exponent of {names} open."
+            )
         names = ", ".join(f"{r.name}: {a}" for r, a in found.values.items())
         status = Status.PROVED if found.exact else Status.SUPPORTED
         return Verdict("A0", status, f"homogeneous with the exponents {names}.")
@@ -75,6 +83,19 @@ def scaling_equation(law: AbstractLaw) -> Verdict:
     return Verdict("A0", Status.SUPPORTED, "sum e_i/alpha_i = 1 at all points that were tried.")
 
 
+def _idle(law: AbstractLaw, size: Resource) -> Verdict:
+    """A size on which the kernel depends, but not as under any scaling."""
+    draw = draw_parameters(law, np.random.default_rng(SEED))
+    ops = Precise()
+    slope = elasticities(law, draw.parameters, draw.log_pivot, ops)[size.name]
+    detail = (
+        f"the kernel depends on {size.name}, but obeys the equation only where {size.name} is "
+        "held: it enters by a logarithm or the like."
+    )
+    witness = witness_point(law, draw.parameters, draw.log_pivot, ops)
+    return _refuted("A0", detail, witness, f"elasticity {float(slope):.3g}", "a power of it")
+
+
 def limits(law: AbstractLaw) -> Verdict:
     """A1: with all other sizes infinite, the kernel of each size is positive, finite, not 0."""
     if _limits_by_terms(law):
@@ -83,9 +104,9 @@ def limits(law: AbstractLaw) -> Verdict:
         return _violation(
             "A1",
             found,
-            f"with every size but {found.what} infinite the kernel has no limit: from "
-            f"e^{evidence.NEAR_LIMIT[0]:.0f} to e^{evidence.NEAR_LIMIT[1]:.0f} of the others it "
-            f"changes by a factor {sympy.N(found.value, 3)!s}.",
+            f"with every size but {found.what} infinite the kernel has no positive finite limit: "
+            f"from e^{evidence.NEAR_LIMIT[0]:.0f} to e^{evidence.NEAR_LIMIT[1]:.0f} of the others "
+            f"it changes by a factor {sympy.N(found.value, 3)!s}.",
             "1",
         )
     return Verdict("A1", Status.SUPPORTED, "the limit of each size is positive, finite, not 0.")
@@ -229,7 +250,7 @@ class Condition:
         try:
             return self.decide(law)
         except UNDECIDED as error:
-            return Verdict(self.code, Status.UNKNOWN, f"it could not be computed: {error}.")
+            return Verdict(self.code, Status.UNKNOWN, f"not computed: {str(error).rstrip('.')}.")
 
 
 CONDITIONS: dict[str, Condition] = {

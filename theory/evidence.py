@@ -205,7 +205,7 @@ def no_limit(law: AbstractLaw, seed: int) -> Found | None:
                 ends.append((point, _along(law, draw, point, {}, ops)(ops.mpf(0))))
             change = ends[1][1] - ends[0][1]
             if not _is_number(change) or abs(change) > 1e-6:
-                value = ops.exp(change) if _is_number(change) else ops.mpf("nan")
+                value = ops.exp(change) if _is_number(change) else ops.mpf(0)
                 witness = witness_point(law, draw.parameters, ends[1][0], ops)
                 return Found(ops.to_sympy(value), witness, resource.name)
     return None
@@ -240,7 +240,7 @@ class Approach:
 
 
 def approach(law: AbstractLaw, resource: Resource, seed: int) -> Approach | None:
-    """Measure the variance-limited exponents of one size, or None where there is no limit.
+    """Measure the variance-limited exponents of one size, or None where there is no limit in sight.
 
     ``rho_1`` is the slope of ``ln(kernel - limit)`` between e^400 and e^410 from the pivot, the
     limit taken at e^6000, and ``rho_2`` that of what is left of ``(kernel - limit) R^rho_1``.
@@ -253,6 +253,8 @@ def approach(law: AbstractLaw, resource: Resource, seed: int) -> Approach | None
     logs = [kernel(place) for place in places]
     if not all(_is_number(value) for value in logs):
         return None
+    if abs(logs[4] - logs[3]) > 0.05:
+        return None  # still moving at e^410: there is no limit, or it is out of sight
     *values, limit = [ops.exp(value) for value in logs]
     gaps = [abs(value - limit) for value in values]
     witness = witness_point(law, draw.parameters, point, Precise())

@@ -65,7 +65,7 @@ class AbstractLaw(ABC):
     domain
         Relations between resources outside of which the law is not meant.
     verified
-        Whether the formula was checked against the source, or is derived in this project.
+        Whether the formula was seen in the source, or the same in independent texts about it.
     written
         The formula as text and as LaTeX, where it is too long to be read as it is evaluated.
     """

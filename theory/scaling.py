@@ -224,6 +224,12 @@ class Weights:
     residual: sympy.Expr = sympy.S.Zero
     witness: Mapping[str, sympy.Float] | None = None
 
+    @property
+    def idle(self) -> tuple[Resource, ...]:
+        """Sizes that would have to stand still under the scaling, as in ``log(N)/D``."""
+        still = [r for r, a in (self.values or {}).items() if a is sympy.oo]
+        return tuple(r for r in still if not r.is_covariate and r not in self.free)
+
 
 def discover_weights(law: AbstractLaw, *, seed: int = SEED) -> Weights:
     """Find the exponents of a law that does not declare them.

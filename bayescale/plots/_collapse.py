@@ -50,14 +50,17 @@ def collapse(result: Collapse) -> Figure:
         above.plot(ratio, np.exp(band["q50"]), color=style.BLUE, gid="posterior")
         drawn = result.posterior.log_parameters
         alpha, beta = (float(np.exp(np.median(drawn[name]))) for name in ("alpha", "beta"))
-        handles: list[Any] = [Patch(color=style.BLUE, alpha=0.3, label="90% posterior of the form")]
+        handles: list[Any] = [
+            Patch(color=style.BLUE, alpha=0.3, label="90% posterior of the scaling function")
+        ]
         highest = float(np.exp(band["q95"]).max())
-        forms = result.forms["excluded"].to_dict()
-        for (name, excluded), dashes in zip(forms.items(), DASHES, strict=False):
+        excluded, inside = (result.forms[key].to_dict() for key in ("excluded", "inside"))
+        for name, dashes in zip(excluded, DASHES, strict=False):
             law = laws.get(str(name))
             curve = np.exp(form_curve(law, alpha, beta, band["v"].to_numpy()))
             highest = max(highest, float(curve.max()))
-            said = "excluded" if excluded else "inside"
+            said = "excluded" if excluded[name] else "inside"
+            said = said if excluded[name] or inside[name] else "beyond the prior"
             look = {"color": style.INK, "lw": 0.9, "dashes": dashes}
             above.plot(ratio, curve, gid=f"form {name}", **look)
             handles.append(Line2D([], [], label=f"{name}: {said}", **look))
@@ -90,7 +93,7 @@ def collapse(result: Collapse) -> Figure:
         above.set_xlabel(r"ratio of the losses limited by $D$ alone and by $N$ alone")
         above.set_ylabel("reducible loss / larger limit")
         table = result.elasticities.dropna()
-        compute = 6 * table["N"] * table["D"]
+        compute = points["C"].to_numpy()[table.index]
         below.axhline(1.0, color=style.INK, lw=0.9)
         below.errorbar(
             compute,
@@ -102,10 +105,10 @@ def collapse(result: Collapse) -> Figure:
             color=style.GREY,
             zorder=2,
         )
-        limits = style.padded(compute.to_numpy())
+        limits = style.padded(compute)
         style.log_axis(below, "x", limits, style.power_of_ten, style.DECADES)
         below.set_ylim(*np.clip((table["sum"].min() - 0.3, table["sum"].max() + 0.3), -1.0, 3.0))
-        below.set_xlabel(r"training compute $6ND$ (FLOP)")
+        below.set_xlabel(r"training compute (FLOP)")
         below.set_ylabel(r"$e_N/\alpha_N + e_D/\alpha_D$")
         style.legend_above(figure, handles, refused=False)
     return figure

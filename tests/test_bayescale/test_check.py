@@ -3,10 +3,11 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import bayescale as bs
-from bayescale.errors import UsageError
+from bayescale.errors import RunsError, UsageError
 from theory import admissible, laws
 from theory import symbols as s
 from theory.errors import UnknownLaw
@@ -107,3 +108,74 @@ def test_a_parameter_called_like_one_of_the_likelihood_is_refused():
     assert str(caught.value) == (
         "sigma is a parameter of law 'user' and of the likelihood; rename it in the law."
     )
+
+
+def test_a_size_that_enters_by_a_logarithm_only_refutes_the_scaling_equation():
+    result = bs.check("E + A*log(N)/D")
+    verdict = result.verdicts[0]
+    assert str(verdict.status) == "refuted"
+    assert "only where N is held" in verdict.detail
+    assert verdict.point["N"] > 0
+
+
+def test_a_product_leaves_an_exponent_open_and_says_so():
+    detail = bs.check("E + A*N**-alpha*D**-beta").verdicts[0].detail
+    assert detail == "homogeneous, and leaves the exponent of D open."
+
+
+def test_a_formula_knows_the_resources_that_its_table_has():
+    rng = np.random.default_rng(0)
+    sizes = {"N": 1e8 * np.exp(rng.uniform(-3, 3, 40)), "S": 1e5 * np.exp(rng.uniform(-3, 3, 40))}
+    loss = 1.6 + 0.5 * (sizes["N"] / 1e8) ** -0.3 + 0.4 * (sizes["S"] / 1e5) ** -0.4
+    loss *= np.exp(0.003 * rng.standard_normal(40))
+    runs = bs.read_runs(pd.DataFrame({**sizes, "loss": loss}))
+    post = bs.fit(runs, law="E + A*N**-alpha + F*S**-p", engine="laplace")
+    assert [r.name for r in post.law.resources] == ["N", "S"]
+    assert abs(post.summary().loc["p", "mean"] - 0.4) < 4 * post.summary().loc["p", "sd"]
+
+
+def test_rows_outside_the_domain_of_a_law_are_refused():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "N": 1e8 * np.exp(rng.uniform(-3, 3, 20)),
+            "D": 1e10 * np.exp(rng.uniform(-3, 3, 20)),
+            "density": [150.0, *rng.uniform(0.1, 1.0, 19)],
+            "loss": rng.uniform(2, 3, 20),
+        }
+    )
+    with pytest.raises(RunsError) as caught:
+        bs.fit(bs.read_runs(table), law="frantar", engine="laplace")
+    assert str(caught.value) == (
+        "table: law 'frantar' is meant for density <= 1, which does not hold in row 1; remove "
+        "them or choose another law."
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "what"),
+    [(["a", "b"] * 10, "it is text"), ([0.0, *[0.5] * 19], "row 1"), ([np.nan] * 20, "row 1, 2")],
+)
+def test_a_further_resource_column_must_hold_positive_numbers(values, what):
+    rng = np.random.default_rng(0)
+    table = {"N": rng.uniform(1e7, 1e9, 20), "D": rng.uniform(1e9, 1e11, 20)}
+    runs = bs.read_runs(pd.DataFrame({**table, "density": values, "loss": rng.uniform(2, 3, 20)}))
+    with pytest.raises(RunsError) as caught:
+        bs.fit(runs, bs.Model.at("frantar", pivot={"N": 1e8, "D": 1e10, "density": 0.3}))
+    assert "column 'density' must hold positive numbers in every row" in str(caught.value)
+    assert what.split(",")[0] in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("E + A/N**a + B/S**b", "if S is a resource, say so with resources=[..., 'S']"),
+        ("1.69 + A/N**a", "the constant 1.69"),
+        ("E + A*N**-a + F*N**-a", "A and F multiply the same"),
+        ("", "the law is empty"),
+    ],
+)
+def test_a_formula_that_cannot_be_learnt_says_what_to_write(text, sentence):
+    with pytest.raises(UsageError) as caught:
+        bs.check(text)
+    assert sentence in str(caught.value)

@@ -312,3 +312,36 @@ def test_collapse_says_what_the_table_tells_apart(table: Path, tmp_path: Path) -
     assert answer["tells_apart"] in (True, False)
     assert len(answer["reasons"]) == 2
     assert picture.stat().st_size > 10_000
+
+
+def test_a_law_with_a_further_resource_predicts_from_the_shell(tmp_path: Path) -> None:
+    model = bs.Model.at("frantar", pivot={"N": 1e8, "D": 1e10, "density": 0.3})
+    rng = np.random.default_rng(0)
+    design = {"N": 1e8 * np.exp(rng.uniform(-3, 3, 50)), "D": 1e10 * np.exp(rng.uniform(-3, 3, 50))}
+    design["density"] = rng.uniform(0.05, 1.0, 50)
+    made = model.simulate(design, seed=0, coordinates={"sigma": 0.003, "nu": 8.0}).runs
+    made.table.to_csv(tmp_path / "runs.csv", index=False)
+    saved = tmp_path / "fit.nc"
+    fitted = run(
+        "fit", tmp_path / "runs.csv", "--law", "frantar", "--engine", "laplace", "-o", saved
+    )
+    assert fitted.exit_code == 0, fitted.output
+    sizes = ("--N", "1e9", "--D", "1e11")
+    answer = json.loads(run("predict", saved, *sizes, "--at", "density=0.5", "--json").stdout)
+    assert answer["points"][0]["density"] == 0.5
+    wrong = run("predict", saved, *sizes, "--at", "density=half")
+    assert wrong.exit_code == 2
+    assert "--at density takes a number; got 'half'." in wrong.stderr
+
+
+def test_runs_without_scatter_are_refused_in_a_sentence(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    n, d = 10 ** rng.uniform(7, 9, 40), 10 ** rng.uniform(9, 11, 40)
+    loss = 1.7 + 400 * n**-0.34 + 410 * d**-0.28
+    path = tmp_path / "exact.csv"
+    rows = "\n".join(f"{a},{b},{c}" for a, b, c in zip(n, d, loss, strict=True))
+    path.write_text(f"N,D,loss\n{rows}\n")
+    result = run("fit", path, "--engine", "laplace")
+    assert result.exit_code in (0, 5)
+    assert "Traceback" not in result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)

@@ -61,8 +61,11 @@ def _clark() -> Law:
         * effective**-fall
         * sympy.exp(mix * sympy.log(N.symbol) * sympy.log(effective)),
         claims=(),
-        source="Clark et al. 2022, arXiv:2202.01169, eq. (1), in natural logarithms",
+        source="Clark et al. 2022, arXiv:2202.01169, eq. (1), in natural logarithms (the base is "
+        "not stated where it was seen)",
+        domain=(sympy.Ge(experts.symbol, 1),),
         citation="clark2022",
+        verified=False,
     )
 
 
@@ -103,6 +106,7 @@ def _ludziejewski() -> Law:
         weights={N: rate_N, D: rate_D, experts: FREE},
         claims=("A0", "A1"),
         source="Ludziejewski et al. 2025, arXiv:2502.05172, eq. (1); alpha and beta with our sign",
+        domain=(sympy.Ge(experts.symbol, 1),),
         citation="ludziejewski2025",
     )
 
@@ -132,6 +136,7 @@ def _abnar() -> Law:
         floor=E,
         claims=("A2", "A3"),
         source="Abnar et al. 2025, arXiv:2501.12370, eq. (6), density = 1 - S",
+        domain=(sympy.Le(density.symbol, 1),),
         citation="abnar2025",
         verified=False,
     )
@@ -159,8 +164,8 @@ def _frantar() -> Law:
         weights={N: b_N.symbol, D: b_D.symbol, density: FREE},
         source="Frantar et al. 2023, arXiv:2309.08520, eq. (1), density = 1 - S, N non-zero "
         "parameters",
+        domain=(sympy.Le(density.symbol, 1),),
         citation="frantar2023",
-        nests={},
     )
 
 
@@ -222,6 +227,7 @@ def _parscale() -> Law:
         weights={N: alpha.symbol, streams: FREE},
         source="Chen et al. 2025, arXiv:2505.10475, eq. (5), natural logarithm (the base is not "
         "stated where it was seen)",
+        domain=(sympy.Ge(streams.symbol, 1),),
         citation="parscale2025",
         verified=False,
     )

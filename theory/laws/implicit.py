@@ -141,8 +141,7 @@ def _generalised_odds() -> ContourLaw:
         parameters=(E, s.cap(), a, falls, m),
         contour=a * D**-falls / KERNEL * (1 + KERNEL) ** (1 - m),
         link=Odds(E, s.cap()),
-        by_construction={"A0": "(L - E)/(L_0 - L)^m is a power of the size."},
-        claims=("A0", "A1", "A2", "A6"),
+        claims=("A1", "A2", "A6"),  # it is a power on (L - E)/(L_0 - L)^m, not on the odds
         source="M4 of Alabdulmohsin et al. 2022, arXiv:2209.06640; A absorbs (L_0 - E)^(m - 1)",
         citation="alabdulmohsin2022",
     )

@@ -166,6 +166,7 @@ def _maximum() -> Law:
         source="max-bottleneck principle, Zou et al. 2026, arXiv:2602.02593; limit q to infinity "
         "of the share law",
         citation="zou2026",
+        verified=False,
     )
 
 
@@ -274,6 +275,7 @@ quantization = Law(
     weights={N: alpha.symbol, D: alpha / (1 + alpha.symbol)},
     source="Michaud et al. 2023, arXiv:2303.13506; D exponent as in Hutter 2021, arXiv:2102.04074",
     citation="michaud2023",
+    verified=False,
     nests={"chinchilla": {"beta": alpha / (1 + alpha.symbol)}},
 )
 
@@ -320,6 +322,7 @@ rosenfeld = Law(
     claims=("A0", "A1", "A2", "A3", "A6"),
     source="Rosenfeld et al. 2020, arXiv:1909.12673, eqs. (4)-(5)",
     citation="rosenfeld2020",
+    verified=False,
 )
 
 
@@ -371,6 +374,7 @@ def _farseer() -> Law:
         claims=(),
         source="Li et al. 2025, arXiv:2506.10972, eq. (3), exponents of N written as falls",
         citation="farseer2025",
+        verified=False,
     )
 
 
