@@ -334,10 +334,10 @@ def _amplitude(term: sympy.Expr, own: Sequence[sympy.Symbol]) -> sympy.Symbol:
         raise UsageError(f"the term '{term}' is negative, but a loss is a sum; write + before it.")
     if len(own) > 1:
         both = " and ".join(x.name for x in own)
-        if known := [x.name for x in own if x.name in RESOURCES]:
+        if known := " or ".join(x.name for x in own if x.name in RESOURCES):
             raise UsageError(
-                f"{both} multiply the same term '{term}'; if {known[0]} is a resource, say so with "
-                f"resources=[..., '{known[0]}'] (--resource {known[0]}) or a column of that name."
+                f"{both} multiply the same term '{term}'; if {known} is a resource, name it in "
+                "resources= (--resource), or have a column of that name in the table."
             )
         raise UsageError(
             f"{both} multiply the same term '{term}', so only one can be learnt; keep one."
@@ -345,7 +345,7 @@ def _amplitude(term: sympy.Expr, own: Sequence[sympy.Symbol]) -> sympy.Symbol:
     if not own and not term.free_symbols:
         raise UsageError(
             f"the constant {term} stands alone; write the irreducible loss as one parameter, such "
-            f"as E, and fix it with prior={{'floor_fraction': ...}} if it is known."
+            "as E, and fix it with prior={'floor_fraction': ...} if it is known."
         )
     if not own:
         raise UsageError(

@@ -154,7 +154,7 @@ def test_rows_outside_the_domain_of_a_law_are_refused():
 
 @pytest.mark.parametrize(
     ("values", "what"),
-    [(["a", "b"] * 10, "it is text"), ([0.0, *[0.5] * 19], "row 1"), ([np.nan] * 20, "row 1, 2")],
+    [(["a", "b"] * 10, "it is text"), ([0.0, *[0.5] * 19], "row 1"), ([np.nan] * 20, "rows 1")],
 )
 def test_a_further_resource_column_must_hold_positive_numbers(values, what):
     rng = np.random.default_rng(0)
@@ -169,7 +169,7 @@ def test_a_further_resource_column_must_hold_positive_numbers(values, what):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("E + A/N**a + B/S**b", "if S is a resource, say so with resources=[..., 'S']"),
+        ("E + A/N**a + B/S**b", "if B or S is a resource, name it in resources= (--resource)"),
         ("1.69 + A/N**a", "the constant 1.69"),
         ("E + A*N**-a + F*N**-a", "A and F multiply the same"),
         ("", "the law is empty"),

@@ -193,7 +193,8 @@ HAND_MADE = {
     # 1/(N D): without a limit, since either size alone sends it to 0; approach with 1.
     "product": (declare(F / (N * D.symbol), weights={N: 2 * ONE, D: 2 * ONE}), "A1"),
     # F N/D^2 has degree 1 but rises with N, so D has no limit, which N then does not approach.
-    "rising": (declare(n + d + F * N / D.symbol**2), "A1 A2 A4"),
+    # Growing, it has no limit to approach, so A4 is not decided.
+    "rising": (declare(n + d + F * N / D.symbol**2), "A1 A2"),
     # W = (1 + x^2)/(1 + x) falls from 1 to 0.83 and rises: not monotone, hence (with both limits)
     # not convex.
     "double descent": (declare((n**2 + d**2) / (n + d)), "A2 A3"),
