@@ -1,21 +1,29 @@
 """The catalogue of laws: one declaration each; the registry is read from the modules below.
 
 To add a law, write one assignment in the module of its kind: it is then listed, checked, charted,
-given priors, fitted, planned with, and run through the contract tests.
+given priors, fitted, planned with, and run through the contract tests. A module is imported when
+a law is looked for in it, since building all of them costs a few tenths of a second.
 """
+
+from collections.abc import Iterator
+from importlib import import_module
+from types import ModuleType
 
 from theory.errors import UnknownLaw, did_you_mean
 from theory.law import AbstractLaw
-from theory.laws import covariates, dynamics, implicit, one_size, two_sizes
 
-_MODULES = (one_size, two_sizes, implicit, dynamics, covariates)
+_KINDS = ("two_sizes", "one_size", "implicit", "dynamics", "covariates")
+
+
+def _modules() -> Iterator[ModuleType]:
+    return (import_module(f"theory.laws.{kind}") for kind in _KINDS)
 
 
 def catalogue() -> dict[str, AbstractLaw]:
     """Every law declared in the modules of this package, by name, in the order of declaration."""
     return {
         law.name: law
-        for module in _MODULES
+        for module in _modules()
         for law in vars(module).values()
         if isinstance(law, AbstractLaw)
     }
@@ -34,18 +42,20 @@ def get(name: str) -> AbstractLaw:
     >>> get("chinchilla").floor.name
     'E'
     """
-    known = catalogue()
-    if name in known:
-        return known[name]
-    raise UnknownLaw(f"no law called '{name}'.{did_you_mean(name, known)}")
+    for module in _modules():
+        if isinstance(law := vars(module).get(name), AbstractLaw):
+            return law
+    raise UnknownLaw(f"no law called '{name}'.{did_you_mean(name, catalogue())}")
 
 
 def __getattr__(name: str) -> AbstractLaw:
     """``laws.chinchilla`` for ``laws.get("chinchilla")``."""
-    known = catalogue()
-    if name in known:
-        return known[name]
-    raise AttributeError(f"no law called '{name}' in the catalogue")
+    if not name.startswith("_") and name not in _KINDS:
+        try:
+            return get(name)
+        except UnknownLaw as error:
+            raise AttributeError(str(error)) from error
+    raise AttributeError(f"theory.laws has no attribute '{name}'")
 
 
 def __dir__() -> list[str]:
