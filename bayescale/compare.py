@@ -8,6 +8,7 @@ from scipy.special import logsumexp
 
 from bayescale.errors import RunsError, UsageError
 from bayescale.family import FAMILIES
+from bayescale.observations import Observations
 from bayescale.posterior import Posterior
 from bayescale.runs import Runs
 
@@ -68,7 +69,8 @@ def hold_out(posterior: Posterior, runs: Runs, *, force: bool = False) -> HoldOu
     resources: dict[str, Any] = {r.name: runs.column(r.name) for r in posterior.law.resources}
     log_loss = np.log(runs.loss)
     mean = np.log(posterior.predict(**resources, force=force).draws)
-    noise = posterior.model.likelihood.noise(mean, posterior.noise_draws)
+    rows = Observations({name: np.log(column)[None, :] for name, column in resources.items()})
+    noise = posterior.model.likelihood.noise(mean, posterior.noise_draws, rows, np)
     densities = FAMILIES[noise.family].log_density(log_loss, np, **noise.arguments)
     log_score = logsumexp(densities, axis=0) - np.log(len(mean))
     new = np.log(posterior.predict(**resources, noise=True, force=force).draws)

@@ -1,16 +1,19 @@
 """Datasets by name: a card says what a table holds, whose it is and where; `load` reads it.
 
-A dataset is a folder with a `card.toml`. Its file lies beside the card, or is fetched once from
-the card's `url` into the cache: the folder named by the environment variable `BAYESCALE_DATA`, or
-else the user's cache folder. Either way its SHA-256 must be the card's.
+A dataset is a folder with a `card.toml`. Its file lies beside the card, or in the cache: the folder
+named by the environment variable `BAYESCALE_DATA`, or else the user's cache folder. There it is
+fetched once from the card's `url`, or put by hand where it was converted from public files, which
+the card then says how to do. Either way its SHA-256 must be the card's.
+
+A file may hold several tables, which the card names: each is the card with a few entries changed.
 """
 
 import difflib
 import hashlib
 import os
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +33,30 @@ class Card:
         What the data are, where they come from and on what terms.
     folder
         Where the card lies.
-    file, sha256, url
-        The file, its checksum, and whence it is fetched; without `url` it lies beside the card.
+    file, sha256
+        The file and its checksum.
+    url, conversion
+        Whence it is fetched, or how it is made from public files: an order such as "join ...".
+        Without either the file lies beside the card.
+    holds
+        "runs", or "fits" for a table of published fits, which `load` does not read.
     columns
-        From each column of the file to its `meaning` and `unit`.
+        From each column of the file to its `meaning` and `unit`; `*` in a name stands for any
+        text, so that one entry describes many columns.
     map
-        From `N`, `D`, `C`, `loss`, `run` to columns of the file.
+        From `N`, `D`, `C`, `loss`, `run` (or any other name) to columns of the file.
+    melt
+        How a wide file becomes a long one: each of `values` makes a block of rows, with the value
+        in a new column `into` and, under each name of `columns`, the column that its pattern
+        names after the value, such as `loss_{}`.
+    where
+        From columns to the value, or a list of the values, that a row must have to be used.
+    standard_errors
+        From new columns to the pair of columns with the ends of the 95% interval, of which they
+        are the half-width over 1.96.
+    tables, default
+        The tables of the file by name, each as the entries in which it differs from the card; and
+        the one meant where none is asked for.
     read
         Options for `read_runs` that this file needs.
     notes, published
@@ -53,13 +74,62 @@ class Card:
     file: str
     sha256: str
     url: str | None = None
+    conversion: str | None = None
+    holds: str = "runs"
     columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     map: Mapping[str, str] = field(default_factory=dict)
+    melt: Mapping[str, Any] = field(default_factory=dict)
+    where: Mapping[str, Any] = field(default_factory=dict)
+    standard_errors: Mapping[str, tuple[str, str] | list[str]] = field(default_factory=dict)
+    tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    default: str | None = None
     read: Mapping[str, Any] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
     published: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     citation: str | None = None
     rows: int | None = None
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether the file lies beside the card."""
+        return self.url is None and self.conversion is None
+
+    @property
+    def place(self) -> Path:
+        """Where the file lies, or must lie."""
+        return (self.folder if self.is_shipped else cache_folder() / self.name) / self.file
+
+    def table(self, name: str | None = None) -> "Card":
+        """Return the card of one of its tables, by default of the one that it says.
+
+        Raises
+        ------
+        DatasetError
+            There is no such table, or one must be chosen.
+        """
+        name = self.default if name is None else name
+        if name is None and not self.tables:
+            return self
+        if name is None or name not in self.tables:
+            raise DatasetError(self._not_a_table(name))
+        changes = {
+            key: {**getattr(self, key), **value} if isinstance(value, Mapping) else value
+            for key, value in self.tables[name].items()
+        }
+        return replace(self, tables={}, default=None, **changes)
+
+    def _not_a_table(self, name: str | None) -> str:
+        if not self.tables:
+            return f"dataset '{self.name}' is a single table; leave out table='{name}'."
+        listed = f"Its tables: {_some(self.tables)}."
+        if name is None:
+            return (
+                f"dataset '{self.name}' holds {len(self.tables)} tables that do not belong into "
+                f"one fit; choose one with table=. {listed}"
+            )
+        near = difflib.get_close_matches(name, self.tables, 3)
+        hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+        return f"dataset '{self.name}' has no table '{name}'.{hint} {listed}"
 
     def path(self) -> Path:
         """Return the file, fetched if need be, its checksum verified.
@@ -69,10 +139,14 @@ class Card:
         DatasetError
             The file is absent and cannot be fetched, or is not the one that the card describes.
         """
-        path = (
-            self.folder / self.file if self.url is None else cache_folder() / self.name / self.file
-        )
-        if self.url is not None and not path.is_file():
+        path = self.place
+        if not self.is_shipped and not path.is_file():
+            if self.url is None:
+                raise DatasetError(
+                    f"dataset '{self.name}': there is no file {path}, and no public address has "
+                    f"exactly this file; {self.conversion}, and put the result there, or set "
+                    f"BAYESCALE_DATA to a folder that holds {self.name}/{self.file}."
+                )
             _fetch(self.name, self.url, self.sha256, path)
         try:
             found = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -81,11 +155,28 @@ class Card:
                 f"dataset '{self.name}': {path} cannot be read ({error.strerror or error})."
             ) from None
         if found != self.sha256:
+            cure = self.conversion or "delete the file to have it fetched again"
             raise DatasetError(
                 f"dataset '{self.name}': {path} has SHA-256 {found[:12]}..., but the card says "
-                f"{self.sha256[:12]}...; delete the file to have it fetched again."
+                f"{self.sha256[:12]}...; {cure}."
             )
         return path
+
+    def source_of_runs(self) -> Path | pd.DataFrame:
+        """Return what `read_runs` reads: the file, or the part of it that the card describes."""
+        if not (self.melt or self.where or self.standard_errors):
+            return self.path()
+        frame = pd.read_csv(self.path(), engine="pyarrow")  # to the last digit
+        if self.melt:
+            frame = _long(frame, **self.melt)
+        for column, wanted in self.where.items():
+            allowed = wanted if isinstance(wanted, list) else [wanted]
+            frame = frame.loc[frame[column].isin(allowed)]
+        errors = {
+            name: (frame[upper] - frame[lower]) / (2 * 1.96)
+            for name, (lower, upper) in self.standard_errors.items()
+        }
+        return frame.assign(**errors).reset_index(drop=True)
 
 
 def cards() -> dict[str, Card]:
@@ -95,28 +186,37 @@ def cards() -> dict[str, Card]:
 
 
 def datasets() -> pd.DataFrame:
-    """Return a table of the datasets: title, rows, licence, source, and whether at hand."""
+    """Return a table of the datasets: title, rows, tables, licence, source, whether at hand."""
     table = [
         {
             "name": card.name,
             "title": card.title,
             "rows": card.rows,
+            "tables": max(1, len(card.tables)),
             "licence": card.licence,
             "source": card.source,
-            "at hand": card.url is None or (cache_folder() / card.name / card.file).is_file(),
+            "at hand": card.is_shipped or card.place.is_file(),
         }
         for card in cards().values()
     ]
     return pd.DataFrame(table).astype({"rows": "Int64"}).set_index("name")
 
 
-def load(name: str, *, columns: Mapping[str, str] | None = None, **options: Any) -> Runs:
+def load(
+    name: str,
+    *,
+    table: str | None = None,
+    columns: Mapping[str, str] | None = None,
+    **options: Any,
+) -> Runs:
     """Load a dataset by name, fetching its file on first use.
 
     Parameters
     ----------
     name
         One of `cards()`.
+    table
+        Which table of a dataset that holds several, such as `"rpj/c4_val"` of `gadre_overtrain`.
     columns
         Changes to the card's map, such as `{"N": "N_no_emb"}`.
     **options
@@ -125,16 +225,22 @@ def load(name: str, *, columns: Mapping[str, str] | None = None, **options: Any)
     Raises
     ------
     DatasetError
-        The name is unknown, or the file cannot be had or is not the right one.
+        The name or the table is unknown, or the file cannot be had or is not the right one.
     """
     known = cards()
     if name not in known:
         near = difflib.get_close_matches(name, known, 1)
         hint = f" Did you mean '{near[0]}'?" if near else ""
         raise DatasetError(f"no dataset called '{name}'.{hint} Known datasets: {', '.join(known)}.")
-    card = known[name]
+    if known[name].holds != "runs":
+        raise DatasetError(
+            f"dataset '{name}' holds published {known[name].holds}, not runs; read it with "
+            "published_fits()."
+        )
+    card = known[name].table(table)
+    options = {"name": name if table is None else f"{name}/{table}", **card.read, **options}
     chosen = {**card.map, **(columns or {})}
-    return read_runs(card.path(), columns=chosen, **{"name": name, **card.read, **options})
+    return read_runs(card.source_of_runs(), columns=chosen, **options)
 
 
 def cache_folder() -> Path:
@@ -162,6 +268,8 @@ def _datasets_folder() -> Path:
 def _card(path: Path) -> Card:
     try:
         content = tomllib.loads(path.read_text("utf-8"))
+        if each := content.pop("each", None):
+            content["tables"] = {**_tables_of(**each), **content.get("tables", {})}
         known = {item.name for item in fields(Card)}
         card = Card(folder=path.parent, **{k: v for k, v in content.items() if k in known})
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, TypeError) as error:
@@ -169,6 +277,30 @@ def _card(path: Path) -> Card:
     if card.name != path.parent.name:
         raise DatasetError(f"the card {path} calls itself '{card.name}', not after its folder.")
     return card
+
+
+def _tables_of(columns: list[str], tables: list[str]) -> dict[str, dict[str, Any]]:
+    """Tables that are called after what their rows have in `columns`, joined by slashes."""
+    values = {name: name.split("/", len(columns) - 1) for name in tables}
+    return {name: {"where": dict(zip(columns, values[name], strict=True))} for name in tables}
+
+
+def _long(
+    frame: pd.DataFrame, into: str, values: list[str], columns: Mapping[str, str]
+) -> pd.DataFrame:
+    """One block of rows a value, in which the columns called after the value get one name."""
+    found = {value: {new: old.format(value) for new, old in columns.items()} for value in values}
+    wide = [old for names in found.values() for old in names.values()]
+    blocks = [
+        frame.drop(columns=wide).assign(**{into: value, **{n: frame[o] for n, o in names.items()}})
+        for value, names in found.items()
+    ]
+    return pd.concat(blocks, ignore_index=True)
+
+
+def _some(names: Iterable[str]) -> str:
+    names = list(names)
+    return ", ".join(names[:20]) + (f", ... ({len(names)} in all)" if len(names) > 20 else "")
 
 
 def _fetch(name: str, url: str, sha256: str, path: Path) -> None:

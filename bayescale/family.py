@@ -8,11 +8,11 @@ SciPy distribution, which draws samples and serves as the oracle of the tests.
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
+from bayescale.special import log, log_gamma, log_normal_cdf
 from bayescale.support import POSITIVE, REAL, UNIT, Support, interval
 
 
@@ -31,7 +31,8 @@ class Family:
     log_density
         ``(x, ops, **arguments) -> log density``; arrays that broadcast.
     numpyro
-        Class name in `numpyro.distributions` and its keyword for each argument, in order.
+        Class name in `numpyro.distributions` and its keyword for each argument, in order; None
+        where it has no such class, and `log_density` serves.
     scipy
         ``(scipy.stats, **arguments) -> frozen distribution``.
     """
@@ -40,68 +41,119 @@ class Family:
     positive: tuple[str, ...]
     support: Callable[..., Support]
     log_density: Callable[..., Any]
-    numpyro: tuple[str, tuple[str, ...]]
+    numpyro: tuple[str, tuple[str, ...]] | None
     scipy: Callable[..., Any]
 
 
-def _log_gamma(x: Any, ops: ModuleType) -> Any:
-    if isinstance(x, float | int):  # constants of a prior are not worth compiling
-        return math.lgamma(x)
-    if ops is np:
-        from scipy.special import gammaln
-
-        return gammaln(x)
-    from jax.lax import lgamma
-
-    return lgamma(x)
+def _normal(x: Any, ops: Any, mu: Any, sigma: Any) -> Any:
+    return -0.5 * ((x - mu) / sigma) ** 2 - log(sigma, ops) - 0.5 * math.log(2 * math.pi)
 
 
-def _log(x: Any, ops: ModuleType) -> Any:
-    return math.log(x) if isinstance(x, float | int) else ops.log(x)
-
-
-def _normal(x: Any, ops: ModuleType, mu: Any, sigma: Any) -> Any:
-    return -0.5 * ((x - mu) / sigma) ** 2 - _log(sigma, ops) - 0.5 * math.log(2 * math.pi)
-
-
-def _half_normal(x: Any, ops: ModuleType, sigma: Any) -> Any:
+def _half_normal(x: Any, ops: Any, sigma: Any) -> Any:
     return _normal(x, ops, 0.0, sigma) + math.log(2)
 
 
-def _log_normal(x: Any, ops: ModuleType, mu: Any, sigma: Any) -> Any:
+def _log_normal(x: Any, ops: Any, mu: Any, sigma: Any) -> Any:
     log_x = ops.log(x)
     return _normal(log_x, ops, mu, sigma) - log_x
 
 
-def _student_t(x: Any, ops: ModuleType, nu: Any, mu: Any, sigma: Any) -> Any:
+def _student_t(x: Any, ops: Any, nu: Any, mu: Any, sigma: Any) -> Any:
     # One call for both gamma functions: half the code to compile.
-    ends = _log_gamma(ops.stack([0.5 * (nu + 1.0), 0.5 * nu]), ops)
+    ends = log_gamma(ops.stack([0.5 * (nu + 1.0), 0.5 * nu]), ops)
     squared = ((x - mu) / sigma) ** 2
-    norm = ends[0] - ends[1] - 0.5 * ops.log(nu * math.pi) - _log(sigma, ops)
+    norm = ends[0] - ends[1] - 0.5 * ops.log(nu * math.pi) - log(sigma, ops)
     return norm - 0.5 * (nu + 1.0) * ops.log1p(squared / nu)
 
 
-def _beta(x: Any, ops: ModuleType, alpha: Any, beta: Any) -> Any:
-    log_norm = _log_gamma(alpha, ops) + _log_gamma(beta, ops) - _log_gamma(alpha + beta, ops)
+def _beta(x: Any, ops: Any, alpha: Any, beta: Any) -> Any:
+    log_norm = log_gamma(alpha, ops) + log_gamma(beta, ops) - log_gamma(alpha + beta, ops)
     return (alpha - 1.0) * ops.log(x) + (beta - 1.0) * ops.log1p(-x) - log_norm
 
 
-def _gamma(x: Any, ops: ModuleType, alpha: Any, beta: Any) -> Any:
-    log_norm = _log_gamma(alpha, ops) - alpha * _log(beta, ops)
+def _gamma(x: Any, ops: Any, alpha: Any, beta: Any) -> Any:
+    log_norm = log_gamma(alpha, ops) - alpha * log(beta, ops)
     return (alpha - 1.0) * ops.log(x) - beta * x - log_norm
 
 
-def _inverse_gamma(x: Any, ops: ModuleType, alpha: Any, beta: Any) -> Any:
-    log_norm = _log_gamma(alpha, ops) - alpha * _log(beta, ops)
+def _inverse_gamma(x: Any, ops: Any, alpha: Any, beta: Any) -> Any:
+    log_norm = log_gamma(alpha, ops) - alpha * log(beta, ops)
     return -(alpha + 1.0) * ops.log(x) - beta / x - log_norm
 
 
-def _exponential(x: Any, ops: ModuleType, lam: Any) -> Any:
-    return _log(lam, ops) - lam * x
+def _exponential(x: Any, ops: Any, lam: Any) -> Any:
+    return log(lam, ops) - lam * x
 
 
-def _uniform(x: Any, ops: ModuleType, lower: Any, upper: Any) -> Any:
-    return -_log(upper - lower, ops) + 0.0 * x
+def contaminated_parts(
+    x: Any, ops: Any, mu: Any, sigma: Any, fraction: Any, excess: Any
+) -> tuple[Any, Any]:
+    """Log densities of a clean and of a contaminated run, each with its probability.
+
+    The contaminated one is ``Normal(mu, sigma) + Exponential(mean excess)``, the exponentially
+    modified Gaussian.
+    """
+    z = (x - mu) / sigma
+    ratio = sigma / excess
+    clean = ops.log1p(-fraction) + _normal(x, ops, mu, sigma)
+    tail = ratio * (0.5 * ratio - z) - ops.log(excess) + log_normal_cdf(z - ratio, ops)
+    return clean, ops.log(fraction) + tail
+
+
+def _contaminated(x: Any, ops: Any, **arguments: Any) -> Any:
+    return ops.logaddexp(*contaminated_parts(x, ops, **arguments))
+
+
+def _interval(x: Any, ops: Any, mu: Any, sigma: Any, below: Any, above: Any) -> Any:
+    low, high = (x - below - mu) / sigma, (x + above - mu) / sigma
+    # On the side where both tails are small: log(cdf(high) - cdf(low)) without cancellation.
+    flip = low > 0.0
+    left, right = ops.where(flip, -high, low), ops.where(flip, -low, high)
+    log_left, log_right = log_normal_cdf(left, ops), log_normal_cdf(right, ops)
+    return log_right + ops.log(-ops.expm1(log_left - log_right))
+
+
+class _Contaminated:
+    """The oracle of a contaminated Normal, by SciPy's exponentially modified one."""
+
+    def __init__(self, stats: Any, mu: Any, sigma: Any, fraction: Any, excess: Any) -> None:
+        self._clean = stats.norm(mu, sigma)
+        self._tail = stats.exponnorm(excess / sigma, mu, sigma)
+        self._fraction = np.asarray(fraction)
+
+    def logpdf(self, x: Any) -> np.ndarray:
+        clean = np.log1p(-self._fraction) + self._clean.logpdf(x)
+        return np.logaddexp(clean, np.log(self._fraction) + self._tail.logpdf(x))
+
+    def cdf(self, x: Any) -> np.ndarray:
+        return (1 - self._fraction) * self._clean.cdf(x) + self._fraction * self._tail.cdf(x)
+
+    def rvs(self, size: Any = None, random_state: Any = None) -> np.ndarray:
+        clean, tail = (
+            part.rvs(size=size, random_state=random_state) for part in (self._clean, self._tail)
+        )
+        return np.where(random_state.random(np.shape(clean)) < self._fraction, tail, clean)
+
+
+class _Interval:
+    """The oracle of an interval: the probability that SciPy's Normal gives it."""
+
+    def __init__(self, stats: Any, mu: Any, sigma: Any, below: Any, above: Any) -> None:
+        self._normal, self._below, self._above = stats.norm(mu, sigma), below, above
+        self._mu, self._stats, self._sigma = mu, stats, sigma
+
+    def logpdf(self, x: Any) -> np.ndarray:
+        low, high = x - self._below, x + self._above
+        right = self._normal.sf(low) - self._normal.sf(high)
+        left = self._normal.cdf(high) - self._normal.cdf(low)
+        return np.log(np.where(low > self._mu, right, left))
+
+    def rvs(self, size: Any = None, random_state: Any = None) -> np.ndarray:
+        return self._normal.rvs(size=size, random_state=random_state)
+
+
+def _uniform(x: Any, ops: Any, lower: Any, upper: Any) -> Any:
+    return -log(upper - lower, ops) + 0.0 * x
 
 
 FAMILIES: dict[str, Family] = {
@@ -176,5 +228,21 @@ FAMILIES: dict[str, Family] = {
         log_density=_uniform,
         numpyro=("Uniform", ("low", "high")),
         scipy=lambda st, lower, upper: st.uniform(lower, upper - lower),
+    ),
+    "Contaminated": Family(
+        arguments=("mu", "sigma", "fraction", "excess"),
+        positive=("sigma", "fraction", "excess"),
+        support=lambda mu, sigma, fraction, excess: REAL,
+        log_density=_contaminated,
+        numpyro=None,
+        scipy=_Contaminated,
+    ),
+    "Interval": Family(
+        arguments=("mu", "sigma", "below", "above"),
+        positive=("sigma",),
+        support=lambda mu, sigma, below, above: REAL,
+        log_density=_interval,
+        numpyro=None,
+        scipy=_Interval,
     ),
 }

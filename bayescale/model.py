@@ -1,9 +1,8 @@
 """A model: a law, its priors and a likelihood. It holds no data."""
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
-from types import ModuleType
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,9 @@ from bayescale import likelihood as likelihoods
 from bayescale.errors import UsageError
 from bayescale.expression import GIVEN_AS_TEXT, find_law, parse_law
 from bayescale.family import FAMILIES
-from bayescale.likelihood import AbstractLikelihood
+from bayescale.likelihood import AbstractLikelihood, Noise
+from bayescale.observations import Observations
+from bayescale.pooling import OFFSET, Pooling
 from bayescale.prior import Prior, Priors, default_priors
 from bayescale.runs import Runs, read_runs
 from theory import laws
@@ -25,7 +26,7 @@ class Simulation:
     """Runs drawn from a model, and the values that made them."""
 
     runs: Runs
-    coordinates: Mapping[str, float]
+    coordinates: Mapping[str, Any]
     parameters: Mapping[str, float]
     seed: int
 
@@ -42,11 +43,14 @@ class Model:
         One a coordinate and one a noise parameter, with the pivot.
     likelihood
         How log loss scatters around the law.
+    pooling
+        Which coordinates differ between groups of runs; None for one group.
     """
 
     law: AbstractLaw
     priors: Priors
     likelihood: AbstractLikelihood
+    pooling: Pooling | None = None
 
     @classmethod
     def for_runs(
@@ -79,6 +83,42 @@ class Model:
             prior=prior,
         )
 
+    def pooled(
+        self, column: str, groups: Sequence[str], coordinates: Sequence[str] | None = None
+    ) -> "Model":
+        """The same model with coordinates that differ between groups, partially pooled.
+
+        Parameters
+        ----------
+        column
+            Column of the table that names each run's group.
+        groups
+            Names of the groups, at least two.
+        coordinates
+            Which differ; all that are not fixed, and the noise scale, by default. The others are
+            the same in all groups.
+
+        Raises
+        ------
+        UsageError
+            If a coordinate is unknown or fixed, or there are fewer than two groups.
+        """
+        known = [n for n in self.free if n in self.law.chart.names or n == "sigma"]
+        chosen = tuple(known if coordinates is None else coordinates)
+        if wrong := [name for name in chosen if name not in known]:
+            raise UsageError(
+                f"'{wrong[0]}' cannot differ between groups; choose among {', '.join(known)}."
+            )
+        if len(groups) < 2:
+            raise UsageError(
+                f"column '{column}' names {len(groups)} group; pooling needs at least two, so "
+                "fit the table as it is."
+            )
+        pooling = Pooling(column, tuple(map(str, groups)), chosen)
+        return replace(
+            self, priors=self.priors.extended(pooling.priors(self.law.chart)), pooling=pooling
+        )
+
     @classmethod
     def at(
         cls,
@@ -91,7 +131,7 @@ class Model:
     ) -> "Model":
         """Model with default priors at a given pivot and loss level, before any run."""
         law = find_law(law)
-        noise = likelihoods.get(likelihood)
+        noise = likelihoods.get(likelihood).scaled_to(pivot)
         priors = default_priors(law, noise.priors(), pivot=pivot, level=level)
         return cls(law, priors.replace(prior or {}), noise)
 
@@ -105,6 +145,12 @@ class Model:
         """What is held at a value."""
         table = self.priors.table.items()
         return {name: prior.arguments["value"] for name, prior in table if prior.is_fixed}
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of what is sampled, by name: () but for one offset a group."""
+        groups = () if self.pooling is None else (len(self.pooling.groups),)
+        return {name: groups if name.endswith(OFFSET) else () for name in self.priors.table}
 
     def starting_point(self) -> dict[str, float]:
         """The law's own parameters at the median of every prior: where the fit begins.
@@ -127,13 +173,67 @@ class Model:
         middle = {
             name: prior.arguments["value"] if prior.is_fixed else float(prior.scipy().median())
             for name, prior in self.priors.table.items()
+            if self.shapes[name] == ()
         }
         natural = self.law.values(self.parameters(middle, np))
         return {name: float(value) for name, value in natural.items()}
 
-    def parameters(self, coordinates: Mapping[str, Any], ops: ModuleType) -> dict[str, Any]:
-        """Law parameters from coordinates: logarithms of the positive ones, by name."""
-        return self.law.chart.to_parameters(coordinates, self.priors.log_pivot, ops)
+    def parameters(
+        self,
+        coordinates: Mapping[str, Any],
+        ops: Any,
+        log_pivot: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Law parameters from coordinates: logarithms of the positive ones, by name.
+
+        `log_pivot` stands in for the model's own pivot where one program serves many tables.
+        """
+        pivot = self.priors.log_pivot if log_pivot is None else log_pivot
+        return self.law.chart.to_parameters(coordinates, pivot, ops)
+
+    def observe(self, runs: Runs) -> Observations:
+        """What inference needs of a table: log resources, log loss and further columns.
+
+        Raises
+        ------
+        RunsError
+            If the table lacks a column.
+        """
+        logs = {r.name: np.log(runs.column(r.name).astype(np.float64)) for r in self.law.resources}
+        columns = self.likelihood.columns(runs)
+        if self.pooling is not None:
+            columns = columns | {"group": self.pooling.codes(runs)}
+        return Observations(logs, np.log(runs.loss), columns)
+
+    def noise(
+        self,
+        sites: Mapping[str, Any],
+        rows: Observations,
+        ops: Any,
+        log_pivot: Mapping[str, Any] | None = None,
+    ) -> Noise:
+        """Distribution of log loss at rows: the one definition of the likelihood.
+
+        Parameters
+        ----------
+        sites
+            What is sampled, and what is fixed: scalars that broadcast with (..., run), offsets of
+            shape (..., group).
+        rows
+            The runs.
+        ops
+            Array namespace.
+        log_pivot
+            See `parameters`.
+        """
+        coordinates = sites
+        if self.pooling is not None:
+            coordinates = self.pooling.in_groups(
+                sites, self.priors.table, rows.columns["group"], ops
+            )
+        parameters = self.parameters(coordinates, ops, log_pivot)
+        mean = self.law.log_loss(parameters, rows.log_resources, ops)
+        return self.likelihood.noise(mean, coordinates, rows, ops)
 
     def simulate(
         self,
@@ -173,14 +273,35 @@ class Model:
             )
         priors = self.priors.replace(coordinates or {})
         rng = np.random.default_rng(seed)
-        drawn = {name: float(prior.sample(rng)) for name, prior in priors.table.items()}
-        logs = {name: np.log(np.asarray(table[name], dtype=np.float64)) for name in names}
-        parameters = self.parameters(drawn, np)
-        noise = self.likelihood.noise(self.law.log_loss(parameters, logs, np), drawn)
-        loss = np.exp(sample_noise(noise.family, noise.arguments, rng, (len(table),)))
-        runs = read_runs(table[names].assign(loss=loss), name=f"simulated from {self.law.name}")
-        natural = {name: float(value) for name, value in self.law.values(parameters).items()}
-        return Simulation(runs, drawn, natural, seed)
+        drawn: dict[str, Any] = {
+            name: float(prior.sample(rng)) if shape == () else prior.sample(rng, shape)
+            for (name, prior), shape in zip(priors.table.items(), self.shapes.values(), strict=True)
+        }
+        # Losses of 1 stand in until they are drawn: `read_runs` checks the rest of the table.
+        given = table.drop(columns="loss", errors="ignore").assign(loss=1.0)
+        runs = read_runs(given, name=f"simulated from {self.law.name}", on_duplicates="keep")
+        rows = self.observe(runs)
+        log_loss = self._draw(drawn, rows, rng)
+        runs = replace(runs, table=runs.table.assign(loss=np.exp(log_loss)))
+        scalars = {name: value for name, value in drawn.items() if self.shapes[name] == ()}
+        natural = self.law.values(self.parameters(scalars, np))
+        return Simulation(
+            runs, drawn, {name: float(value) for name, value in natural.items()}, seed
+        )
+
+    def _draw(
+        self, sites: Mapping[str, Any], rows: Observations, rng: np.random.Generator
+    ) -> np.ndarray:
+        """Log losses of rows: at once, or one after another where they depend on each other."""
+        count = len(next(iter(rows.log_resources.values())))
+        if not self.likelihood.dependent:
+            return sample_noise(self.noise(sites, rows, np), rng, (count,))
+        log_loss = np.zeros(count)
+        for row in rows.columns["order"]:
+            noise = self.noise(sites, rows._replace(log_loss=log_loss), np)
+            here = {n: np.broadcast_to(v, (count,))[row] for n, v in noise.arguments.items()}
+            log_loss[row] = sample_noise(Noise(noise.family, here), rng, ())
+        return log_loss
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON; the law goes by name and formula."""
@@ -189,9 +310,10 @@ class Model:
             "formula": self.law.formula_text(),
             "resources": [resource.name for resource in self.law.resources],
             "given_as_text": self.law.source == GIVEN_AS_TEXT,
-            "likelihood": self.likelihood.name,
+            "likelihood": self.likelihood.to_dict(),
             "priors": {name: prior.to_dict() for name, prior in self.priors.table.items()},
             "pivot": dict(self.priors.pivot),
+            "pooling": None if self.pooling is None else asdict(self.pooling),
         }
 
     @classmethod
@@ -221,8 +343,13 @@ class Model:
                 f"name here is {law.formula_text()}; pass law= with the one it was made with."
             )
         table = {name: Prior.from_dict(prior) for name, prior in data["priors"].items()}
-        likelihood = data["likelihood"]
-        return cls.at(law, pivot=data["pivot"], likelihood=likelihood, prior=table)
+        options = dict(data["likelihood"])
+        likelihood = likelihoods.make(options.pop("name"), options)
+        model = cls.at(law, pivot=data["pivot"], likelihood=likelihood)
+        if data["pooling"] is not None:
+            pooling = data["pooling"]
+            model = model.pooled(pooling["column"], pooling["groups"], pooling["coordinates"])
+        return replace(model, priors=model.priors.replace(table))
 
 
 def geometric_mean(values: np.ndarray) -> float:
@@ -230,16 +357,12 @@ def geometric_mean(values: np.ndarray) -> float:
     return math.exp(float(np.mean(np.log(values))))
 
 
-def sample_noise(
-    family: str,
-    arguments: Mapping[str, Any],
-    rng: np.random.Generator,
-    shape: tuple[int, ...],
-) -> np.ndarray:
-    """Draw from a noise distribution with NumPy; arguments broadcast to `shape`."""
+def sample_noise(noise: Noise, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Draw from a noise distribution with NumPy; its arguments broadcast to `shape`."""
     from scipy import stats
 
-    return FAMILIES[family].scipy(stats, **arguments).rvs(size=shape, random_state=rng)
+    frozen = FAMILIES[noise.family].scipy(stats, **noise.arguments)
+    return np.asarray(frozen.rvs(size=shape, random_state=rng))
 
 
 def _frame(design: pd.DataFrame | Mapping[str, Any]) -> pd.DataFrame:

@@ -18,11 +18,12 @@ from bayescale.diagnose import TAIL_PROB, Diagnosis
 from bayescale.errors import PosteriorFileError, UsageError
 from bayescale.expression import find_law
 from bayescale.model import Model, sample_noise
+from bayescale.observations import Observations
 from bayescale.runs import Runs
 from theory.errors import TheoryError
 from theory.law import AbstractLaw
 
-FORMAT = 1
+FORMAT = 2
 """Version of the saved layout."""
 
 QUANTILES = {"q05": 0.05, "q50": 0.50, "q95": 0.95}
@@ -253,9 +254,10 @@ class Posterior:
         if noise:
             if self.model is None:
                 raise UsageError("these draws came without a likelihood; pass noise=False.")
-            scatter = self.model.likelihood.noise(log_loss, self.noise_draws)
+            rows = Observations({n: row[None, :] for n, row in logs.items()})
+            scatter = self.model.likelihood.noise(log_loss, self.noise_draws, rows, np)
             rng = np.random.default_rng(self.seed if seed is None else seed)
-            log_loss = sample_noise(scatter.family, scatter.arguments, rng, log_loss.shape)
+            log_loss = sample_noise(scatter, rng, log_loss.shape)
         trusted = not self.diagnosis.refusals
         return Prediction(points, np.exp(log_loss), noise, trusted)
 

@@ -199,6 +199,11 @@ class Priors:
     def __hash__(self) -> int:
         return hash((tuple(self.table.items()), tuple(self.pivot.items())))
 
+    def extended(self, more: Mapping[str, Prior]) -> "Priors":
+        """These priors and further ones, which live where their families do."""
+        bounds = dict(self.bounds) | {name: prior.bounds for name, prior in more.items()}
+        return Priors({**self.table, **more}, self.pivot, bounds)
+
     def replace(self, overrides: Mapping[str, object]) -> "Priors":
         """Put the user's priors in place of the defaults; a number fixes the coordinate.
 

@@ -7,8 +7,9 @@ onto its prior's support; the Jacobian is in the density.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import ModuleType
-from typing import Any
+from functools import cached_property
+from math import prod
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -16,17 +17,29 @@ from jaxtyping import Array, Float
 
 from bayescale.family import FAMILIES
 from bayescale.model import Model
-from bayescale.runs import Runs
+from bayescale.observations import Observations
 from bayescale.support import Support
 
-Observations = tuple[dict[str, Any], Any]
-"""Log resources by name, and log loss; arrays of shape (run,)."""
 
+class Numbers(NamedTuple):
+    """The numbers of a model's priors as arrays, so that one program serves many tables.
 
-def observations(model: Model, runs: Runs) -> Observations:
-    """What the likelihood needs of a table: log resources and log loss, float64."""
-    names = [resource.name for resource in model.law.resources]
-    return {name: np.log(runs.column(name)) for name in names}, np.log(runs.loss)
+    Parameters
+    ----------
+    log_pivot
+        Logarithm of the pivot of each resource.
+    arguments
+        Arguments of each prior, by name.
+    """
+
+    log_pivot: Mapping[str, Any]
+    arguments: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, model: Model) -> "Numbers":
+        """Those of a model."""
+        table = model.priors.table
+        return cls(dict(model.priors.log_pivot), {n: dict(p.arguments) for n, p in table.items()})
 
 
 @dataclass(frozen=True)
@@ -44,49 +57,105 @@ class Density:
     @property
     def size(self) -> int:
         """Number of free coordinates."""
-        return len(self.model.free)
+        return sum(prod(self.model.shapes[name]) for name in self.model.free)
 
-    def _support(self, name: str) -> Support:
+    @cached_property
+    def _places(self) -> dict[str, Any]:
+        """Where each free site stands in a position: an index, or a slice for several."""
+        places, start = {}, 0
+        for name in self.model.free:
+            shape = self.model.shapes[name]
+            places[name] = slice(start, start + prod(shape)) if shape else start
+            start += prod(shape)
+        return places
+
+    def _support(self, name: str, numbers: Numbers | None = None) -> Support:
         prior = self.model.priors.table[name]
-        return FAMILIES[prior.family].support(**prior.arguments)
+        arguments = prior.arguments if numbers is None else numbers.arguments[name]
+        return FAMILIES[prior.family].support(**arguments)
 
-    def constrain(self, position: Any, ops: ModuleType = np) -> dict[str, Any]:
-        """Coordinates and noise parameters, free and fixed, at positions (..., coordinate)."""
+    def constrain(
+        self, position: Any, ops: Any = np, numbers: Numbers | None = None
+    ) -> dict[str, Any]:
+        """What is sampled, free and fixed, at positions (..., coordinate).
+
+        Returns
+        -------
+        dict
+            Arrays of shape (...), and (..., group) for offsets, by name.
+        """
         free = {
-            name: self._support(name).from_real(position[..., i], ops)
-            for i, name in enumerate(self.model.free)
+            name: self._support(name, numbers).from_real(position[..., place], ops)
+            for name, place in self._places.items()
         }
-        fixed = {n: ops.full(position.shape[:-1], v) for n, v in self.model.fixed.items()}
+        held = self.model.fixed
+        if numbers is not None:
+            held = {name: numbers.arguments[name]["value"] for name in held}
+        fixed = {n: ops.full(position.shape[:-1], v) for n, v in held.items()}
         return {name: (free | fixed)[name] for name in self.model.priors.table}
 
-    def unconstrain(self, coordinates: Mapping[str, Any], ops: ModuleType = np) -> Any:
+    def unconstrain(self, coordinates: Mapping[str, Any], ops: Any = np) -> Any:
         """Positions (..., coordinate) of given coordinates."""
-        columns = [self._support(n).to_real(coordinates[n], ops) for n in self.model.free]
-        return ops.stack(columns, axis=-1)
+        columns = []
+        for name in self.model.free:
+            real = self._support(name).to_real(coordinates[name], ops)
+            columns.append(real if self.model.shapes[name] else real[..., None])
+        return ops.concatenate(columns, axis=-1)
 
     def log_density(
         self,
         position: Float[Array | np.ndarray, "*batch coordinate"],
         observed: Observations,
-        ops: ModuleType = jnp,
+        ops: Any = jnp,
+        numbers: Numbers | None = None,
     ) -> Float[Array | np.ndarray, "*batch"]:
         """Log posterior density, up to the evidence, with the Jacobian of the bijections."""
-        # One axis more than the batch, along which the runs are.
-        coordinates = self.constrain(position[..., None, :], ops)
-        total = self.log_likelihood(coordinates, observed, ops).sum(-1)
-        for i, name in enumerate(self.model.free):
+        sites = self.constrain(position, ops, numbers)
+        return self.log_likelihood(sites, observed, ops, numbers).sum(-1) + self.log_prior(
+            position, sites, ops, numbers
+        )
+
+    def log_prior(
+        self,
+        position: Float[Array | np.ndarray, "*batch coordinate"],
+        sites: Mapping[str, Any],
+        ops: Any = jnp,
+        numbers: Numbers | None = None,
+    ) -> Any:
+        """Log prior density at a position, with the Jacobian of the bijections."""
+        total: Any = 0.0
+        for name, place in self._places.items():
             prior = self.model.priors.table[name]
-            value = coordinates[name][..., 0]
-            total += FAMILIES[prior.family].log_density(value, ops, **prior.arguments)
-            total += self._support(name).log_jacobian(position[..., i], ops)
+            arguments = prior.arguments if numbers is None else numbers.arguments[name]
+            part = FAMILIES[prior.family].log_density(sites[name], ops, **arguments)
+            part += self._support(name, numbers).log_jacobian(position[..., place], ops)
+            total += part.sum(-1) if self.model.shapes[name] else part
         return total
 
     def log_likelihood(
-        self, coordinates: Mapping[str, Any], observed: Observations, ops: ModuleType = jnp
+        self,
+        sites: Mapping[str, Any],
+        observed: Observations,
+        ops: Any = jnp,
+        numbers: Numbers | None = None,
     ) -> Float[Array | np.ndarray, "*batch run"]:
-        """Log likelihood of each run; coordinates are scalars or of shape (..., 1)."""
-        log_resources, log_loss = observed
-        model = self.model
-        mean = model.law.log_loss(model.parameters(coordinates, ops), log_resources, ops)
-        noise = model.likelihood.noise(mean, coordinates)
-        return FAMILIES[noise.family].log_density(log_loss, ops, **noise.arguments)
+        """Log likelihood of each run, given the runs before it where they depend on each other.
+
+        Parameters
+        ----------
+        sites
+            What `constrain` gives.
+        observed
+            The runs.
+        ops, numbers
+            See `log_density`.
+        """
+        # One axis more than the batch, along which the runs are.
+        columns = {
+            name: value if self.model.shapes[name] else ops.asarray(value)[..., None]
+            for name, value in sites.items()
+        }
+        log_pivot = None if numbers is None else numbers.log_pivot
+        noise = self.model.noise(columns, observed, ops, log_pivot)
+        found = FAMILIES[noise.family].log_density(observed.log_loss, ops, **noise.arguments)
+        return found if observed.weight is None else found * observed.weight

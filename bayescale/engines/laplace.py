@@ -13,11 +13,12 @@ import numpy as np
 from scipy import stats
 
 from bayescale.diagnose import smooth_weights
-from bayescale.engines.density import Density, Observations, observations
+from bayescale.engines.density import Density
 from bayescale.engines.engine import AbstractEngine, Draws, Progress
 from bayescale.engines.mode import NoModeFound, find_mode
 from bayescale.errors import DiagnosticsRefused
 from bayescale.model import Model
+from bayescale.observations import Observations
 from bayescale.runs import Runs
 
 PROPOSALS = 10_000
@@ -59,7 +60,7 @@ class Engine(AbstractEngine):
         count = chains * (DEFAULT_DRAWS if draws is None else draws)
         rng = np.random.default_rng(seed)
         with jax.enable_x64(True):
-            observed = observations(model, runs)
+            observed = model.observe(runs)
             progress("looking for the posterior mode")
             try:
                 mode = find_mode(density, observed, rng=rng)
@@ -83,7 +84,10 @@ class Engine(AbstractEngine):
             weights, pareto_k = smooth_weights(np.nan_to_num(log_ratio, nan=-np.inf))
             chosen = _systematic(weights, count, rng)
             coordinates = density.constrain(positions[chosen])
-            values = {n: np.asarray(v).reshape(chains, -1) for n, v in coordinates.items()}
+            values = {
+                name: np.asarray(v).reshape(chains, -1, *model.shapes[name])
+                for name, v in coordinates.items()
+            }
         facts = {
             "mode_agreeing": mode.agreeing,
             "mode_starts": mode.starts,
@@ -96,7 +100,7 @@ class Engine(AbstractEngine):
 
 def _log_densities(density: Density, positions: np.ndarray, observed: Observations) -> np.ndarray:
     """Log density at many positions, by NumPy: for one evaluation nothing is worth compiling."""
-    rows = max(1, CELLS // len(observed[1]))
+    rows = max(1, CELLS // len(observed.log_loss))
     chunks = [positions[i : i + rows] for i in range(0, len(positions), rows)]
     with np.errstate(all="ignore"):  # what overflows gets no weight
         return np.concatenate([density.log_density(chunk, observed, np) for chunk in chunks])

@@ -15,7 +15,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy import linalg, optimize
 
-from bayescale.engines.density import Density, Observations
+from bayescale.engines.density import Density
+from bayescale.observations import Observations
 
 STARTS = 6
 """Number of searches; the first begins at the median of every prior."""
@@ -125,17 +126,20 @@ def _hessian(
 
 def prior_spread(density: Density) -> tuple[np.ndarray, np.ndarray]:
     """Centre and diagonal factor of the prior, unconstrained: where to begin without a mode."""
-    table = density.model.priors.table
-    low, centre, high = (
-        density.unconstrain({n: np.asarray(table[n].scipy().ppf(p)) for n in density.model.free})
-        for p in (0.16, 0.5, 0.84)
-    )
+    low, centre, high = (_quantile(density, p) for p in (0.16, 0.5, 0.84))
     return centre, np.diag((high - low) / 2.0)
 
 
+def _quantile(density: Density, level: float) -> np.ndarray:
+    """Position of a quantile of every prior."""
+    model = density.model
+    return density.unconstrain(
+        {n: np.full(model.shapes[n], model.priors.table[n].scipy().ppf(level)) for n in model.free}
+    )
+
+
 def _starts(density: Density, count: int, rng: np.random.Generator) -> list[np.ndarray]:
-    table, free = density.model.priors.table, density.model.free
-    centre = {name: table[name].scipy().median() for name in free}
-    draws = {name: table[name].sample(rng, count - 1) for name in free}
-    both = {name: np.append(centre[name], draws[name]) for name in free}
-    return list(density.unconstrain(both))
+    """The middle of the prior, and draws from it."""
+    table, shapes = density.model.priors.table, density.model.shapes
+    drawn = {n: table[n].sample(rng, (count - 1, *shapes[n])) for n in density.model.free}
+    return [_quantile(density, 0.5), *density.unconstrain(drawn)]

@@ -17,7 +17,7 @@ from numpyro.infer.hmc import HMCState, hmc
 from numpyro.infer.util import ParamInfo
 
 from bayescale.diagnose import MAX_DIVERGENT, worst_convergence
-from bayescale.engines.density import Density, Observations, observations
+from bayescale.engines.density import Density
 from bayescale.engines.engine import AbstractEngine, Draws, Progress
 from bayescale.engines.mode import (
     STARTS,
@@ -27,6 +27,7 @@ from bayescale.engines.mode import (
     prior_spread,
 )
 from bayescale.model import Model
+from bayescale.observations import Observations
 from bayescale.runs import Runs
 
 WARMUP, BLOCK, MAXIMUM = 500, 1000, 8000
@@ -75,7 +76,7 @@ class Engine(AbstractEngine):
     ) -> Draws:
         """Draw by NUTS; see `AbstractEngine.sample`."""
         with jax.enable_x64(True):
-            density, observed = Density(model), observations(model, runs)
+            density, observed = Density(model), model.observe(runs)
             rng = np.random.default_rng(seed)
             progress("looking for the posterior mode")
             try:

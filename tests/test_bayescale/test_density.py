@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import optimize, special, stats
 
-from bayescale.engines.density import Density, observations
+from bayescale.engines.density import Density
 from bayescale.likelihood import LIKELIHOODS
 from bayescale.model import Model
 from bayescale.prior import Prior
@@ -153,7 +153,7 @@ def draw_position(density, rng):
 @pytest.mark.parametrize("name", laws.catalogue())
 def test_the_log_density_is_the_sum_of_scipys_log_densities(name, likelihood):
     density = Density(model_of(name, likelihood))
-    observed = observations(density.model, RUNS)
+    observed = density.model.observe(RUNS)
     rng = np.random.default_rng(1)
     for _ in range(4):
         position = draw_position(density, rng)
@@ -169,7 +169,7 @@ def test_fixed_coordinates_are_held_and_add_no_prior(name):
     assert density.size == len(model.free)
     assert not {"alpha", "floor_fraction", "nu"} & set(model.free)
     position = draw_position(density, np.random.default_rng(2))
-    got = float(density.log_density(jnp.asarray(position), observations(model, RUNS)))
+    got = float(density.log_density(jnp.asarray(position), model.observe(RUNS)))
     assert got == pytest.approx(log_posterior_by_hand(model, position), rel=ROUNDING)
     held = density.constrain(position)
     assert (held["alpha"], held["floor_fraction"], held["nu"]) == (0.31, 0.6, 4.0)
@@ -178,7 +178,7 @@ def test_fixed_coordinates_are_held_and_add_no_prior(name):
 @pytest.mark.parametrize("likelihood", LIKELIHOODS)
 def test_the_gradient_agrees_with_central_differences_of_scipys_sum(likelihood):
     density = Density(model_of("share", likelihood))
-    observed = observations(density.model, RUNS)
+    observed = density.model.observe(RUNS)
     position = draw_position(density, np.random.default_rng(3))
     gradient = jax.grad(density.log_density)(jnp.asarray(position), observed)
     for i in range(density.size):
@@ -192,7 +192,7 @@ def test_any_family_may_be_the_prior_of_a_coordinate():
     prior = Prior("Uniform", lower=0.2, upper=0.5)
     model = model_of("chinchilla", "normal", alpha=prior)
     density = Density(model)
-    observed = observations(model, RUNS)
+    observed = model.observe(RUNS)
     position = draw_position(density, np.random.default_rng(4))
     i = model.free.index("alpha")
     alpha = 0.2 + 0.3 * special.expit(position[i])
@@ -232,14 +232,14 @@ def test_the_likelihood_is_that_of_each_run():
         "beta": 0.3,
         "sigma": 0.02,
     }
-    got = Density(model).log_likelihood(coordinates, observations(model, RUNS))
+    got = Density(model).log_likelihood(coordinates, model.observe(RUNS))
     mean = np.log(by_hand("chinchilla", coordinates))
     want = stats.norm(mean, 0.02).logpdf(np.log(RUNS.loss))
     np.testing.assert_allclose(got, want, rtol=ROUNDING)
 
 
 def test_observations_are_logs_of_the_columns_of_the_law():
-    log_resources, log_loss = observations(model_of("power_C"), RUNS)
+    log_resources, log_loss, *_ = model_of("power_C").observe(RUNS)
     assert list(log_resources) == ["C"]
     np.testing.assert_array_equal(log_resources["C"], np.log(RUNS.column("C")))
     np.testing.assert_array_equal(log_loss, np.log(RUNS.loss))

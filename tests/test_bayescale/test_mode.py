@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from scipy import linalg, special, stats
 
-from bayescale.engines.density import Density, observations
+from bayescale.engines.density import Density
 from bayescale.engines.mode import NoModeFound, find_mode
 from bayescale.model import Model
+from bayescale.observations import Observations
 from bayescale.runs import read_runs
 
 HESSIAN = 1e-5
@@ -38,7 +39,7 @@ def simulated(model, rows=40, seed=0):
 def test_the_covariance_is_the_inverse_of_the_exact_hessian():
     model = Model.at("chinchilla", pivot=PIVOT)
     density, runs = Density(model), simulated(model)
-    observed = observations(model, runs)
+    observed = model.observe(runs)
     mode = find_mode(density, observed, rng=np.random.default_rng(1))
     hessian = -jax.jit(jax.hessian(density.log_density))(jnp.asarray(mode.position), observed)
     exact = np.linalg.inv(np.asarray(hessian))
@@ -69,7 +70,7 @@ def test_the_level_alone_has_a_conjugate_posterior():
         "chinchilla", pivot=PIVOT, likelihood="normal", prior={**fixed, "sigma": sigma}
     )
     runs = simulated(model)
-    mode = find_mode(Density(model), observations(model, runs), rng=np.random.default_rng(2))
+    mode = find_mode(Density(model), model.observe(runs), rng=np.random.default_rng(2))
     n, d = runs.column("N"), runs.column("D")
     terms = 0.45 * (n / PIVOT["N"]) ** -0.33 + 0.55 * (d / PIVOT["D"]) ** -0.29
     residual = np.log(runs.loss) - np.log(0.55 + 0.45 * terms)
@@ -91,7 +92,7 @@ def test_a_mode_in_two_coordinates_is_where_a_dense_grid_has_it():
     model = Model.at("chinchilla", pivot=PIVOT, likelihood="normal", prior=fixed)
     assert model.free == ("floor_fraction", "alpha")
     runs = simulated(model)
-    mode = find_mode(Density(model), observations(model, runs), rng=np.random.default_rng(3))
+    mode = find_mode(Density(model), model.observe(runs), rng=np.random.default_rng(3))
     n, d = runs.column("N"), runs.column("D")
 
     def log_posterior(logit, log_alpha):
@@ -119,7 +120,7 @@ def test_the_same_generator_gives_the_same_mode():
     model = Model.at("power", pivot={"N": 1e8})
     table = {"N": [1e7, 3e7, 1e8, 1e9], "loss": [3.5, 3.2, 3.0, 2.7]}
     runs = read_runs(pd.DataFrame(table))
-    density, observed = Density(model), observations(model, runs)
+    density, observed = Density(model), model.observe(runs)
     first, again = (
         find_mode(density, observed, starts=2, rng=np.random.default_rng(4)) for _ in range(2)
     )
@@ -129,7 +130,7 @@ def test_the_same_generator_gives_the_same_mode():
 
 def test_a_density_that_is_finite_nowhere_has_no_mode():
     model = Model.at("power", pivot={"N": 1e8})
-    observed = ({"N": np.log([1e7, 1e8])}, np.array([np.nan, 1.0]))
+    observed = Observations({"N": np.log([1e7, 1e8])}, np.array([np.nan, 1.0]))
     with pytest.raises(NoModeFound, match=r"^the log density is not finite at any start$"):
         find_mode(Density(model), observed, starts=2, rng=np.random.default_rng(5))
 
@@ -144,6 +145,6 @@ class Flat(Density):
 
 def test_a_flat_density_has_no_mode():
     model = Model.at("power", pivot={"N": 1e8})
-    observed = ({"N": np.log([1e7, 1e8])}, np.log([3.0, 2.8]))
+    observed = Observations({"N": np.log([1e7, 1e8])}, np.log([3.0, 2.8]))
     with pytest.raises(NoModeFound, match=r"^the curvature at the best point is not that of a max"):
         find_mode(Flat(model), observed, starts=2, rng=np.random.default_rng(6))

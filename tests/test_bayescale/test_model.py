@@ -10,6 +10,7 @@ from scipy import stats
 
 from bayescale.errors import UsageError
 from bayescale.likelihood import LIKELIHOODS, Normal, StudentT
+from bayescale.likelihood import Noise
 from bayescale.model import Model, geometric_mean, sample_noise
 from bayescale.prior import Prior
 from bayescale.runs import read_runs
@@ -197,7 +198,7 @@ def test_an_unknown_coordinate_is_refused():
 
 def test_noise_broadcasts_to_the_asked_shape():
     arguments = {"mu": np.array([0.0, 100.0]), "sigma": 1.0}
-    draws = sample_noise("Normal", arguments, np.random.default_rng(0), (500, 2))
+    draws = sample_noise(Noise("Normal", arguments), np.random.default_rng(0), (500, 2))
     assert draws.shape == (500, 2)
     # Five standard errors of a mean of 500.
     np.testing.assert_allclose(draws.mean(axis=0), [0.0, 100.0], atol=5 / math.sqrt(500))

@@ -1,0 +1,228 @@
+"""Noise models in which rows share something: a run, a configuration, an order of the data.
+
+All are one construction. Within a group the residual ``e_k = log loss_k - log L_k`` is a common
+effect ``u ~ Normal(0, tau)`` and a Markov part,
+
+    e_k - u = rho_k (e_{k-1} - u) + d_k z_k ,    z_k ~ standard Student-t(nu) or Normal,
+
+and u is integrated out by the chain rule: each row is conditioned on the rows before it. With
+``h_k = (1 - rho_k)/d_k``, ``w_k = (e_k - rho_k e_{k-1})/d_k`` and ``P_k = 1/tau^2 + sum_{j<k}
+h_j^2`` the conditional location and scale are
+
+    rho_k e_{k-1} + (1 - rho_k) sum_{j<k} h_j w_j / P_k ,    d_k sqrt(1 + h_k^2 / P_k).
+
+For Normal z this is the exact marginal density; for Student-t z it defines the model, whose rows
+keep linear predictions and heavy tails. The cost is that of two cumulative sums.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, final
+
+import numpy as np
+import pandas as pd
+
+from bayescale.errors import RunsError
+from bayescale.likelihood._base import AbstractLikelihood, Noise
+from bayescale.likelihood._independent import NU, SIGMA, positive_column, student_t
+from bayescale.observations import Observations
+from bayescale.prior import Prior
+from bayescale.runs import Runs
+
+EFFECT = Prior.around(0.01, 1.0)
+"""Standard deviation of the effect that the rows of a group share, in log loss."""
+
+
+def grouped(group: np.ndarray, time: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """How rows follow each other within groups, as index arrays (run,).
+
+    Parameters
+    ----------
+    group
+        Label of each row's group.
+    time
+        Rows of a group follow each other by this; in the order of the table by default.
+
+    Returns
+    -------
+    dict
+        ``order`` sorts the rows by group and time and ``back`` undoes that; in that order,
+        ``start`` is the position of the group's first row and ``previous`` of the row before
+        (itself where there is none, ``first`` = 1).
+    """
+    codes = pd.factorize(group)[0]
+    order = np.lexsort((np.arange(len(codes)) if time is None else time, codes))
+    first = np.append(True, np.diff(codes[order]) != 0)
+    start = np.maximum.accumulate(np.where(first, np.arange(len(codes)), 0))
+    return {
+        "order": order,
+        "back": np.argsort(order),
+        "start": start,
+        "previous": np.arange(len(codes)) - ~first,
+        "first": first.astype(np.float64),
+    }
+
+
+def conditional(
+    mean: Any, rows: Observations, ops: Any, *, rho: Any, scale: Any, effect: Any
+) -> tuple[Any, Any]:
+    """Location and scale of each row given the rows of its group before it.
+
+    Parameters
+    ----------
+    mean
+        The law's log loss, (..., run).
+    rows
+        With the columns of `grouped`.
+    ops
+        Array namespace.
+    rho, scale
+        Correlation with the row before and scale of the innovation, in the order of groups.
+    effect
+        Standard deviation of the common effect.
+    """
+    columns = rows.columns
+    order, start = columns["order"], columns["start"]
+    residual = (rows.log_loss - mean)[..., order]
+    carried = rho * residual[..., columns["previous"]]
+    gain = (1.0 - rho) / scale + 0.0 * residual
+    before = _sum_before(gain**2, start, ops)
+    pulled = _sum_before(gain * (residual - carried) / scale, start, ops)
+    precision = effect**-2.0 + before
+    location = mean[..., order] + carried + (1.0 - rho) * pulled / precision
+    spread = scale * ops.sqrt(1.0 + gain**2 / precision)
+    return location[..., columns["back"]], spread[..., columns["back"]]
+
+
+def _sum_before(values: Any, start: Any, ops: Any) -> Any:
+    """Sum over the earlier rows of the same group."""
+    exclusive = ops.cumsum(values, axis=-1) - values
+    return exclusive - exclusive[..., start]
+
+
+def _text(runs: Runs, name: str) -> np.ndarray:
+    return runs.column(name).astype(str)
+
+
+@dataclass(frozen=True)
+class _SharedEffect(AbstractLikelihood):
+    """Rows of a group share an effect, ``effect``; ``sigma`` is what each has alone."""
+
+    dependent: ClassVar[bool] = True
+
+    def priors(self) -> dict[str, Prior]:
+        """``effect ~ LogNormal(ln 0.01, 1)``; ``sigma`` and ``nu`` as for Student-t."""
+        return {"sigma": SIGMA, "nu": NU, "effect": EFFECT}
+
+    def noise(
+        self, log_loss: Any, parameters: Mapping[str, Any], rows: Observations, ops: Any
+    ) -> Noise:
+        """Given earlier rows of the group; for a new run both parts together."""
+        sigma, effect = parameters["sigma"], parameters["effect"]
+        if rows.log_loss is None:
+            return student_t(log_loss, ops.sqrt(sigma**2 + effect**2), parameters)
+        location, spread = conditional(log_loss, rows, ops, rho=0.0, scale=sigma, effect=effect)
+        return student_t(location, spread, parameters)
+
+
+@final
+@dataclass(frozen=True)
+class Replicates(_SharedEffect):
+    """Runs of the same sizes that differ by seed only: their scatter is the noise of the seed.
+
+    ``sigma`` is the scale between seeds of one configuration, ``effect`` what a configuration
+    misses of the law, so that more seeds of it do not count as more evidence for the law.
+
+    Parameters
+    ----------
+    by
+        Columns that must agree; the resource columns of the table by default.
+    """
+
+    name = "replicates"
+
+    by: tuple[str, ...] = ()
+
+    def columns(self, runs: Runs) -> dict[str, np.ndarray]:
+        """Groups of rows that agree."""
+        names = list(self.by) or [name for name in runs.resources if name != "C"] or ["C"]
+        for name in names:
+            runs.column(name)
+        return grouped(runs.table.groupby(names, sort=False, dropna=False).ngroup().to_numpy())
+
+
+@final
+@dataclass(frozen=True)
+class Shared(_SharedEffect):
+    """Runs that share something named in a column, such as the order of their data.
+
+    Parameters
+    ----------
+    column
+        Rows with the same entry share an effect.
+    """
+
+    name = "shared"
+
+    column: str = "data_order"
+
+    def columns(self, runs: Runs) -> dict[str, np.ndarray]:
+        """Groups of rows with the same entry."""
+        return grouped(_text(runs, self.column))
+
+
+@final
+@dataclass(frozen=True)
+class Curves(AbstractLikelihood):
+    """Checkpoints of runs: an effect of the run, and residuals correlated along log step.
+
+    Residuals of one run are ``u + v(log step)`` with ``u ~ Normal(0, effect)`` and v stationary
+    with scale ``sigma`` and correlation ``exp(-|difference of log step|/span)``: a thousand
+    checkpoints of five runs are not a thousand runs. Of a new run nothing is known of u.
+
+    Parameters
+    ----------
+    along
+        Column of the step, or of data seen.
+    run
+        Column that names the run.
+    """
+
+    name = "curves"
+    dependent: ClassVar[bool] = True
+
+    along: str = "D"
+    run: str = "run"
+
+    def priors(self) -> dict[str, Prior]:
+        """``span ~ LogNormal(ln 0.3, 1)`` e-folds; the others as for a shared effect."""
+        return {"sigma": SIGMA, "nu": NU, "effect": EFFECT, "span": Prior.around(0.3, 1.0)}
+
+    def columns(self, runs: Runs) -> dict[str, np.ndarray]:
+        """Runs in the order of their steps, and the gaps of log step."""
+        run, time = _text(runs, self.run), np.log(positive_column(runs, self.along))
+        found = grouped(run, time)
+        moved = time[found["order"]]
+        gap = np.where(found["first"] == 1.0, 0.0, moved - moved[found["previous"]])
+        if np.any(twice := (gap <= 0) & (found["first"] == 0.0)):
+            row = int(found["order"][np.flatnonzero(twice)[0]])
+            raise RunsError(
+                f"{runs.name}: run '{run[row]}' has two rows with the same {self.along} (row "
+                f"{row + 1}); keep one, or name in along= what tells its checkpoints apart."
+            )
+        return found | {"gap": gap}
+
+    def noise(
+        self, log_loss: Any, parameters: Mapping[str, Any], rows: Observations, ops: Any
+    ) -> Noise:
+        """Given earlier checkpoints of the run; for a new run both parts together."""
+        sigma, effect = parameters["sigma"], parameters["effect"]
+        if rows.log_loss is None:
+            return student_t(log_loss, ops.sqrt(sigma**2 + effect**2), parameters)
+        later = 1.0 - rows.columns["first"]
+        decay = rows.columns["gap"] / parameters["span"]
+        rho = later * ops.exp(-decay)
+        # 1 - rho^2, without loss of digits where checkpoints are close
+        scale = sigma * ops.sqrt(1.0 - later - later * ops.expm1(-2.0 * decay))
+        location, spread = conditional(log_loss, rows, ops, rho=rho, scale=scale, effect=effect)
+        return student_t(location, spread, parameters)

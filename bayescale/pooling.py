@@ -1,0 +1,108 @@
+"""Groups of runs that share a law but not all of its coordinates: partial pooling.
+
+A pooled coordinate c of group g is, on the real line of its prior's support (the logarithm of a
+positive coordinate, the logit of a fraction),
+
+    t(c_g) = t(c) + c_spread * c_offset_g ,    c_offset_g ~ Normal(0, 1),
+
+with c the population's own coordinate and its default prior. A spread near zero is complete
+pooling, a large one separate fits; the posterior says which. A coordinate that is not pooled is
+the same in all groups.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bayescale.errors import RunsError
+from bayescale.family import FAMILIES
+from bayescale.prior import Prior
+from bayescale.runs import Runs
+from theory.chart import Chart, Kind
+
+SPREAD, OFFSET = "_spread", "_offset"
+
+SPREADS: dict[Kind, float] = {
+    Kind.LEVEL: 0.3,
+    Kind.FLOOR_FRACTION: 0.5,
+    Kind.SHARE: 0.5,
+    Kind.PARAMETER: 0.2,
+}
+"""Kind of coordinate -> scale of the HalfNormal prior of its spread between groups."""
+
+NOISE_SPREAD = 0.5
+"""The same for the logarithm of a noise parameter."""
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """Which coordinates differ between which groups.
+
+    Parameters
+    ----------
+    column
+        Column of the table that names the group of each run.
+    groups
+        Names of the groups.
+    coordinates
+        Coordinates and noise parameters that differ between groups, partially pooled.
+    """
+
+    column: str
+    groups: tuple[str, ...]
+    coordinates: tuple[str, ...]
+
+    def priors(self, chart: Chart) -> dict[str, Prior]:
+        """Priors of the spreads and, one a group, of the offsets."""
+        kinds = {c.name: c.kind for c in chart.coordinates}
+        out = {}
+        for name in self.coordinates:
+            scale = SPREADS[kinds[name]] if name in kinds else NOISE_SPREAD
+            out[name + SPREAD] = Prior("HalfNormal", sigma=scale)
+            out[name + OFFSET] = Prior("Normal", mu=0, sigma=1)
+        return out
+
+    def codes(self, runs: Runs) -> np.ndarray:
+        """Index of each run's group, (run,).
+
+        Raises
+        ------
+        RunsError
+            If a run belongs to no known group.
+        """
+        labels = runs.column(self.column).astype(str)
+        known = {group: i for i, group in enumerate(self.groups)}
+        if unknown := sorted(set(labels) - set(known)):
+            raise RunsError(
+                f"{runs.name}: column '{self.column}' names the group {unknown[0]}, but the model "
+                f"has {', '.join(self.groups)}."
+            )
+        return np.array([known[label] for label in labels])
+
+    def in_groups(
+        self, sites: Mapping[str, Any], priors: Mapping[str, Prior], group: Any, ops: Any
+    ) -> dict[str, Any]:
+        """Coordinates of the group with an index, or of each row for an array of indices.
+
+        Parameters
+        ----------
+        sites
+            Population coordinates and spreads, scalars that broadcast with (..., run); offsets
+            of shape (..., group).
+        priors
+            Priors of the population coordinates, whose support says on which scale they pool.
+        group
+            Indices of groups, shape (run,), or one.
+        ops
+            Array namespace.
+        """
+        out = {n: v for n, v in sites.items() if not n.endswith((SPREAD, OFFSET))}
+        for name in self.coordinates:
+            prior = priors[name]
+            support = FAMILIES[prior.family].support(**prior.arguments)
+            offset = sites[name + OFFSET][..., group]
+            moved = support.to_real(sites[name], ops) + sites[name + SPREAD] * offset
+            out[name] = support.from_real(moved, ops)
+        return out
