@@ -22,6 +22,8 @@ import pandas as pd
 from bayescale.errors import DatasetError
 from bayescale.runs import Runs, read_runs
 
+FETCH_AGAIN = "delete the file to have it fetched again"
+
 
 @dataclass(frozen=True)
 class Card:
@@ -36,8 +38,8 @@ class Card:
     file, sha256
         The file and its checksum.
     url, conversion
-        Whence it is fetched, or how it is made from public files: an order such as "join ...".
-        Without either the file lies beside the card.
+        Whence it is fetched, or how it is made from the files of `source`: an order such as
+        "join ... to one CSV". Without either the file lies beside the card.
     holds
         "runs", or "fits" for a table of published fits, which `load` does not read.
     columns
@@ -56,7 +58,8 @@ class Card:
         are the half-width over 1.96.
     tables, default
         The tables of the file by name, each as the entries in which it differs from the card; and
-        the one meant where none is asked for.
+        the one meant where none is asked for. Tables that differ only in `where` may be listed in
+        `[each]`, by names that are the values of its `columns`, joined by slashes.
     read
         Options for `read_runs` that this file needs.
     notes, published
@@ -124,10 +127,11 @@ class Card:
         listed = f"Its tables: {_some(self.tables)}."
         if name is None:
             return (
-                f"dataset '{self.name}' holds {len(self.tables)} tables that do not belong into "
-                f"one fit; choose one with table=. {listed}"
+                f"dataset '{self.name}' holds {len(self.tables)} tables, not to be fitted as one; "
+                f"choose one with table=. {listed}"
             )
         near = difflib.get_close_matches(name, self.tables, 3)
+        near = near or [known for known in self.tables if name and name in known][:3]
         hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
         return f"dataset '{self.name}' has no table '{name}'.{hint} {listed}"
 
@@ -143,9 +147,10 @@ class Card:
         if not self.is_shipped and not path.is_file():
             if self.url is None:
                 raise DatasetError(
-                    f"dataset '{self.name}': there is no file {path}, and no public address has "
-                    f"exactly this file; {self.conversion}, and put the result there, or set "
-                    f"BAYESCALE_DATA to a folder that holds {self.name}/{self.file}."
+                    f"dataset '{self.name}': there is no file {path}, and it cannot be fetched "
+                    f"because it was converted; make it from {self.source} "
+                    f"({self.conversion}), or set BAYESCALE_DATA to a folder that holds "
+                    f"{self.name}/{self.file}."
                 )
             _fetch(self.name, self.url, self.sha256, path)
         try:
@@ -155,7 +160,7 @@ class Card:
                 f"dataset '{self.name}': {path} cannot be read ({error.strerror or error})."
             ) from None
         if found != self.sha256:
-            cure = self.conversion or "delete the file to have it fetched again"
+            cure = f"make it again ({self.conversion})" if self.conversion else FETCH_AGAIN
             raise DatasetError(
                 f"dataset '{self.name}': {path} has SHA-256 {found[:12]}..., but the card says "
                 f"{self.sha256[:12]}...; {cure}."

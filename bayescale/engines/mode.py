@@ -86,7 +86,7 @@ def find_mode(
         return float(value), np.asarray(gradient)
 
     ends: list[optimize.OptimizeResult] = []
-    for start in _starts(density, starts, rng):
+    for start in starts_of(density, starts, rng):
         with np.errstate(all="ignore"):
             end = optimize.minimize(objective, start, jac=True, method="BFGS")
         if np.isfinite(end.fun):
@@ -138,8 +138,8 @@ def _quantile(density: Density, level: float) -> np.ndarray:
     )
 
 
-def _starts(density: Density, count: int, rng: np.random.Generator) -> list[np.ndarray]:
-    """The middle of the prior, and draws from it."""
+def starts_of(density: Density, count: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Where to begin a search for the mode: the middle of the prior, and draws from it."""
     table, shapes = density.model.priors.table, density.model.shapes
     drawn = {n: table[n].sample(rng, (count - 1, *shapes[n])) for n in density.model.free}
     return [_quantile(density, 0.5), *density.unconstrain(drawn)]
