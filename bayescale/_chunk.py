@@ -27,9 +27,6 @@ from bayescale.model import Model
 from bayescale.observations import Observations
 from bayescale.runs import Runs
 
-TABLES = 64
-"""Tables in one call of the compiled program, and in one task of a cluster."""
-
 
 @dataclass(frozen=True)
 class Fitted:
@@ -105,8 +102,8 @@ class Chunk:
         One a table.
     first
         Position of the first among all tables.
-    rows
-        Rows to which they are padded.
+    width, rows
+        Tables and rows to which the chunk is padded.
     chains, seed
         As for `fit_many`.
     """
@@ -114,6 +111,7 @@ class Chunk:
     models: Sequence[Model]
     tables: Sequence[Runs]
     first: int
+    width: int
     rows: int
     chains: int
     seed: int
@@ -149,9 +147,7 @@ def _padded(model: Model, runs: Runs, rows: int) -> Observations:
 def fit_chunk(chunk: Chunk, devices: Sequence[Any] | None = None) -> list[Fitted]:
     """Fit the tables of a chunk, those that fail twice."""
     density, count = Density(chunk.models[0]), len(chunk.tables)
-    # A single chunk has its own size; of several, the last is filled up to theirs.
-    width = TABLES if chunk.first or count == TABLES else count
-    width = _multiple(width, devices)
+    width = _multiple(chunk.width, devices)
     lanes = _with_keys(chunk.lanes(width), chunk.seed)
     draws = batch.sample(density, lanes, chains=chunk.chains, sharding=_sharding(devices))
     fitted = [_judged(chunk.models[i], draws, i, attempts=1) for i in range(count)]

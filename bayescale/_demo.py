@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from bayescale import compare, plots
+from bayescale import _compare as compare
+from bayescale import plots
 from bayescale._fit import fit
 from bayescale._plan import plan
 from bayescale.data import load

@@ -11,17 +11,20 @@ import pandas as pd
 import xarray as xr
 
 from bayescale import engines
+from bayescale.checks import judge
 from bayescale.diagnose import (
     Diagnosis,
     Status,
+    diagnose_attempts,
     diagnose_chains,
     diagnose_importance,
     diagnose_starts,
 )
+from bayescale.drift import Drift
 from bayescale.engines.engine import Draws, Progress
 from bayescale.errors import DiagnosticsWarning, UsageError
 from bayescale.likelihood import AbstractLikelihood
-from bayescale.model import Model
+from bayescale.model import DRIFT, Model
 from bayescale.posterior import Posterior, record_of
 from bayescale.prior import Prior
 from bayescale.runs import Runs, read_runs, require_domain, require_identifiable
@@ -35,6 +38,7 @@ def fit(
     engine: str = "numpyro",
     likelihood: str | AbstractLikelihood | None = None,
     prior: Mapping[str, Prior | float] | None = None,
+    drift: Drift | None = DRIFT,
     draws: int | None = None,
     chains: int = 4,
     seed: int = 0,
@@ -59,6 +63,9 @@ def fit(
         ``"studentt"`` (robust, the default) or ``"normal"``, or a likelihood object.
     prior
         Coordinate or noise parameter -> `Prior`, in place of the default; a number fixes it.
+    drift
+        What the law may be wrong by beyond the runs (`bayescale.drift`), by default a rate that
+        was calibrated on real tables; None takes the law as exact. It does not change the fit.
     draws
         Draws a chain. By default NUTS draws until the smallest ESS is 1000.
     chains
@@ -85,13 +92,14 @@ def fit(
     -----
     DiagnosticsWarning
         If the posterior failed its diagnostics; plans and predictions from it are then refused.
+        Also where it converged but the runs or the law are doubtful (`bayescale.checks.judge`).
 
     Examples
     --------
     >>> import bayescale as bs
-    >>> post = bs.fit(bs.load("tiny_lm"), law="chinchilla", seed=0)
+    >>> post = bs.fit(bs.load("tiny_lm"), law="share", seed=0)
     >>> post
-    Posterior('chinchilla', 4 x 1000 draws, engine numpyro, 152 runs, diagnostics ok)
+    Posterior('share', 4 x 1000 draws, engine numpyro, 152 runs, diagnostics ok)
     """
     table = runs if isinstance(runs, Runs) else read_runs(runs)
     for name, number, least in (("chains", chains, 1), ("draws", draws, 4)):
@@ -107,9 +115,11 @@ def fit(
                 f"('{law.likelihood.name}'); build the model with the likelihood you want."
             )
         model = replace(law, priors=law.priors.replace(prior or {}))
+        if drift is not DRIFT:
+            model = replace(model, drift=drift)
     else:
         noise = "studentt" if likelihood is None else likelihood
-        model = Model.for_runs(law, table, likelihood=noise, prior=prior)
+        model = Model.for_runs(law, table, likelihood=noise, prior=prior, drift=drift)
     free = [name for name in model.free if name in model.law.chart.names]
     names = [resource.name for resource in model.law.resources]
     require_identifiable(table, names, len(free))
@@ -124,10 +134,11 @@ def fit(
         diagnosis = diagnose_chains(tree, judged)
     else:
         diagnosis = diagnose_importance(result.facts)
-    diagnosis += diagnose_starts(result.facts)
+    diagnosis += diagnose_attempts(diagnosis, result.facts) + diagnose_starts(result.facts)
     record = record_of(table, engine=engine, seed=seed, facts=result.facts)
     posterior = Posterior(model.law, model, tree, diagnosis, record)
-    _warn(diagnosis)
+    posterior = replace(posterior, diagnosis=diagnosis + judge(posterior))
+    _warn(posterior.diagnosis)
     return posterior
 
 

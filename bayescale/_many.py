@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale._chunk import TABLES, Chunk, Fitted, fit_chunk
+from bayescale._chunk import Chunk, Fitted, fit_chunk
 from bayescale._fit import to_tree
 from bayescale.diagnose import Status
 from bayescale.engines import batch
@@ -27,6 +27,9 @@ from bayescale.posterior import Posterior, record_of
 from bayescale.prior import Prior
 from bayescale.runs import Runs, read_runs, require_domain, require_identifiable
 from theory.law import AbstractLaw
+
+TABLES = 64
+"""Tables in one call of the compiled program, and in one task of a cluster."""
 
 ROWS = 16
 """Tables are padded to a multiple of this number of rows, so that few shapes are compiled."""
@@ -189,9 +192,10 @@ def fit_many(
     for index, (table, model) in enumerate(zip(runs, models, strict=True)):
         _require_usable(index, table, model)
     rows = ROWS * -(-max(map(len, runs)) // ROWS)
+    width = min(TABLES, len(runs))
     chunks = [
-        Chunk(models[i : i + TABLES], runs[i : i + TABLES], i, rows, chains, seed)
-        for i in range(0, len(runs), TABLES)
+        Chunk(models[i : i + width], runs[i : i + width], i, width, rows, chains, seed)
+        for i in range(0, len(runs), width)
     ]
     fitted = _run(chunks, client, devices, progress or (lambda stage: None))
     fits = Fits(models, runs, [one for part in fitted for one in part], seed)

@@ -9,6 +9,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from bayescale import cost as costs
+from bayescale._stack import Stack
 from bayescale.cost import ProductCost
 from bayescale.diagnose import MAX_RHAT, MIN_ESS, Diagnosis
 from bayescale.errors import UsageError
@@ -24,6 +25,9 @@ from theory.optimum import (
 from theory.symbols import Resource
 
 QUANTILES = {"q10": 0.10, "q50": 0.50, "q90": 0.90}
+
+CARRIES = 0.001
+"""A law of a stack with less weight is not asked for its diagnostics."""
 
 FAR = 10.0
 """Beyond this multiple of the largest run's compute a plan says that it extrapolates."""
@@ -133,7 +137,7 @@ class Plan:
 
 
 def plan(
-    posterior: Posterior,
+    posterior: Posterior | Stack,
     compute: float | Sequence[float] | np.ndarray,
     *,
     cost: str | ProductCost = "6ND",
@@ -148,7 +152,8 @@ def plan(
     Parameters
     ----------
     posterior
-        A fitted posterior, or given draws.
+        A fitted posterior, given draws, or a stack of posteriors: then the optimum of every law
+        enters with the law's weight, and the plan is as unsure as the form.
     compute
         Budget in FLOP, or several.
     cost
@@ -176,6 +181,8 @@ def plan(
     72.2
     """
     posterior.diagnosis.require(force=force)
+    if isinstance(posterior, Stack):
+        return _mixed(posterior, compute, cost, force)
     model = costs.get(cost)
     law = posterior.law
     if set(model.resources) != set(law.resources):
@@ -201,7 +208,7 @@ def plan(
             logs = solve_allocation(law, columns, scaled, orders)
         except TheoryError as error:
             raise UsageError(str(error)) from error
-    log_loss = law.log_loss(columns, logs, np)
+    log_loss = law.log_loss(columns, logs, np) + posterior.log_drift(logs)
     diagnosis, convergence = _convergence(posterior, budgets, logs, log_loss)
     diagnosis = posterior.diagnosis + diagnosis + _distance(posterior, budgets, model)
     diagnosis.require(force=force)
@@ -215,6 +222,57 @@ def plan(
         exponent_draws=_exponents(posterior, orders),
         convergence=convergence,
     )
+
+
+def _mixed(
+    stack: Stack,
+    compute: float | Sequence[float] | np.ndarray,
+    cost: str | ProductCost,
+    force: bool,
+) -> Plan:
+    """The plans of all laws, mixed draw by draw with their weights."""
+    plans = {n: plan(post, compute, cost=cost, force=True) for n, post in stack.members.items()}
+    carried = {name: one for name, one in plans.items() if stack.weights[name] > CARRIES}
+    diagnosis = Diagnosis()
+    for name, one in carried.items():
+        diagnosis += Diagnosis(
+            tuple(f"{name}: {reason}" for reason in one.diagnosis.refusals),
+            tuple(f"{name}: {reason}" for reason in one.diagnosis.warnings),
+        )
+    diagnosis.require(force=force)
+    first = next(iter(plans.values()))
+    resources = {
+        name: stack.choose({law: one.resources[name] for law, one in plans.items()})
+        for name in first.resources
+    }
+    shared = set.intersection(*(set(one.exponent_draws) for one in plans.values()))
+    chains = {law: one.convergence for law, one in plans.items()}
+    return Plan(
+        compute=first.compute,
+        resources=resources,
+        loss=stack.choose({law: one.loss for law, one in plans.items()}),
+        recommended=_recommend_stack(stack, first.compute, resources, first.cost),
+        diagnosis=diagnosis,
+        cost=first.cost,
+        exponent_draws={
+            name: stack.choose({law: one.exponent_draws[name] for law, one in plans.items()})
+            for name in first.exponent_draws
+            if name in shared
+        },
+        convergence=pd.concat(chains, names=["law"]),
+    )
+
+
+def _recommend_stack(
+    stack: Stack, budgets: np.ndarray, resources: Mapping[str, np.ndarray], cost: ProductCost
+) -> pd.DataFrame:
+    """As `_recommend`, with the loss there that the mixture of laws gives."""
+    law = next(iter(stack.members.values())).law
+    at = _on_budget(law.resources, {n: np.log(a) for n, a in resources.items()}, budgets, cost)
+    losses = {name: _log_loss_at(post, at) for name, post in stack.members.items()}
+    table = pd.DataFrame({name: np.exp(row) for name, row in at.items()})
+    table["loss"] = np.exp(np.median(stack.choose(losses), axis=0))
+    return table.set_axis(pd.Index(budgets, name="compute"))
 
 
 def _exponents(
@@ -236,16 +294,30 @@ def _recommend(
     posterior: Posterior, budgets: np.ndarray, logs: Mapping[str, np.ndarray], cost: ProductCost
 ) -> pd.DataFrame:
     """Median of every resource but the last, which the cost then sets, and the loss there."""
-    *first, last = posterior.law.resources
+    at = _on_budget(posterior.law.resources, logs, budgets, cost)
+    table = pd.DataFrame({name: np.exp(row) for name, row in at.items()})
+    table["loss"] = np.exp(np.median(_log_loss_at(posterior, at), axis=0))
+    return table.set_axis(pd.Index(budgets, name="compute"))
+
+
+def _on_budget(
+    resources: Sequence[Resource],
+    logs: Mapping[str, np.ndarray],
+    budgets: np.ndarray,
+    cost: ProductCost,
+) -> dict[str, np.ndarray]:
+    """Log sizes at the medians of all resources but the last, which the cost then sets."""
+    *first, last = resources
     at = {resource.name: np.median(logs[resource.name], axis=0) for resource in first}
     left = np.log(budgets) - cost.log_factor - sum(cost.orders[r] * at[r.name] for r in first)
-    at[last.name] = left / cost.orders[last]
+    return at | {last.name: left / cost.orders[last]}
+
+
+def _log_loss_at(posterior: Posterior, at: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Log loss, drift included, at log sizes (budget,); (draw, budget)."""
     columns = {name: array[:, None] for name, array in posterior.log_parameters.items()}
     rows = {name: row[None, :] for name, row in at.items()}
-    log_loss = posterior.law.log_loss(columns, rows, np)
-    table = pd.DataFrame({name: np.exp(row) for name, row in at.items()})
-    table["loss"] = np.exp(np.median(log_loss, axis=0))
-    return table.set_axis(pd.Index(budgets, name="compute"))
+    return posterior.law.log_loss(columns, rows, np) + posterior.log_drift(rows)
 
 
 def _convergence(

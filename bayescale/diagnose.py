@@ -126,13 +126,13 @@ def diagnose_chains(tree: "xr.DataTree", names: Sequence[str]) -> Diagnosis:
     )
     refusals, warnings = [], []
     if bad := found["rhat"]["bad_params"]:
-        worst = float(max(found["rhat"]["rhat_values"].values()))
+        worst = max(float(v.max()) for v in found["rhat"]["rhat_values"].values())
         refusals.append(
             f"the chains disagree on {_list(bad)} (R-hat up to {worst:.3f}, at most "
             f"{MAX_RHAT} is allowed); check the table for few or collinear runs, or set a prior."
         )
     if bad := found["ess"]["bad_params"]:
-        worst = float(min(found["ess"]["ess_values"].values()))
+        worst = min(float(v.min()) for v in found["ess"]["ess_values"].values())
         refusals.append(
             f"too few effective draws of {_list(bad)} (smallest ESS {worst:.0f}, at least "
             f"{MIN_ESS:.0f} is needed); raise draws=."
@@ -187,6 +187,18 @@ def diagnose_starts(facts: Mapping[str, Any]) -> Diagnosis:
             )
         )
     return Diagnosis()
+
+
+def diagnose_attempts(found: Diagnosis, facts: Mapping[str, Any]) -> Diagnosis:
+    """Say so where the sampler's second attempt was needed and did not help."""
+    if not found.refusals or int(facts.get("attempts", 1)) < 2:
+        return Diagnosis()
+    return Diagnosis(
+        (
+            f"this was a second attempt, with {facts['warmup']} draws of warm-up and target "
+            f"acceptance {facts['target_acceptance']:g}, after the first had failed too.",
+        )
+    )
 
 
 def worst_convergence(draws: np.ndarray) -> tuple[float, float]:

@@ -104,13 +104,17 @@ def _contaminated(x: Any, ops: Any, **arguments: Any) -> Any:
     return ops.logaddexp(*contaminated_parts(x, ops, **arguments))
 
 
-def _interval(x: Any, ops: Any, mu: Any, sigma: Any, below: Any, above: Any) -> Any:
-    low, high = (x - below - mu) / sigma, (x + above - mu) / sigma
+def log_interval(low: Any, high: Any, ops: Any) -> Any:
+    """Log probability that a standard Normal gives an interval."""
     # On the side where both tails are small: log(cdf(high) - cdf(low)) without cancellation.
-    flip = low > 0.0
+    flip = low + high > 0.0
     left, right = ops.where(flip, -high, low), ops.where(flip, -low, high)
     log_left, log_right = log_normal_cdf(left, ops), log_normal_cdf(right, ops)
     return log_right + ops.log(-ops.expm1(log_left - log_right))
+
+
+def _interval(x: Any, ops: Any, mu: Any, sigma: Any, below: Any, above: Any) -> Any:
+    return log_interval((x - below - mu) / sigma, (x + above - mu) / sigma, ops)
 
 
 class _Contaminated:
@@ -139,8 +143,8 @@ class _Interval:
     """The oracle of an interval: the probability that SciPy's Normal gives it."""
 
     def __init__(self, stats: Any, mu: Any, sigma: Any, below: Any, above: Any) -> None:
-        self._normal, self._below, self._above = stats.norm(mu, sigma), below, above
-        self._mu, self._stats, self._sigma = mu, stats, sigma
+        self._normal, self._mu = stats.norm(mu, sigma), mu
+        self._below, self._above = below, above
 
     def logpdf(self, x: Any) -> np.ndarray:
         low, high = x - self._below, x + self._above

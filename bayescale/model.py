@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale import likelihood as likelihoods
+from bayescale.drift import Drift
 from bayescale.errors import UsageError
 from bayescale.expression import GIVEN_AS_TEXT, find_law, parse_law
 from bayescale.family import FAMILIES
@@ -19,6 +20,9 @@ from bayescale.prior import Prior, Priors, default_priors
 from bayescale.runs import Runs, read_runs
 from theory import laws
 from theory.law import AbstractLaw
+
+DRIFT = Drift()
+"""Drift of a model unless it says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -45,12 +49,15 @@ class Model:
         How log loss scatters around the law.
     pooling
         Which coordinates differ between groups of runs; None for one group.
+    drift
+        What the law may be wrong by beyond the runs; None where it is taken as exact.
     """
 
     law: AbstractLaw
     priors: Priors
     likelihood: AbstractLikelihood
     pooling: Pooling | None = None
+    drift: Drift | None = DRIFT
 
     @classmethod
     def for_runs(
@@ -60,6 +67,7 @@ class Model:
         *,
         likelihood: str | AbstractLikelihood = "studentt",
         prior: Mapping[str, Prior | float] | None = None,
+        drift: Drift | None = DRIFT,
     ) -> "Model":
         """Model with default priors scaled to a table: pivot and loss level are taken from it.
 
@@ -73,6 +81,8 @@ class Model:
             A likelihood or its name.
         prior
             Priors that replace defaults; a number fixes the coordinate.
+        drift
+            What the law may be wrong by beyond the runs; None takes it as exact.
         """
         law = find_law(law, columns=runs.table.columns)
         return cls.at(
@@ -81,6 +91,7 @@ class Model:
             level=float(np.median(runs.loss)),
             likelihood=likelihood,
             prior=prior,
+            drift=drift,
         )
 
     def pooled(
@@ -119,6 +130,14 @@ class Model:
             self, priors=self.priors.extended(pooling.priors(self.law.chart)), pooling=pooling
         )
 
+    def alone(self) -> "Model":
+        """The model of one group of runs: the same without spreads and offsets."""
+        if self.pooling is None:
+            return self
+        priors = self.priors
+        table, bounds = map(self.pooling.population, (priors.table, priors.bounds))
+        return replace(self, priors=Priors(table, priors.pivot, bounds), pooling=None)
+
     @classmethod
     def at(
         cls,
@@ -128,12 +147,13 @@ class Model:
         level: float = 2.7,
         likelihood: str | AbstractLikelihood = "studentt",
         prior: Mapping[str, Prior | float] | None = None,
+        drift: Drift | None = DRIFT,
     ) -> "Model":
         """Model with default priors at a given pivot and loss level, before any run."""
         law = find_law(law)
         noise = likelihoods.get(likelihood).scaled_to(pivot)
         priors = default_priors(law, noise.priors(), pivot=pivot, level=level)
-        return cls(law, priors.replace(prior or {}), noise)
+        return cls(law, priors.replace(prior or {}), noise, drift=drift)
 
     @property
     def free(self) -> tuple[str, ...]:
@@ -228,10 +248,14 @@ class Model:
         """
         coordinates = sites
         if self.pooling is not None:
-            coordinates = self.pooling.in_groups(
-                sites, self.priors.table, rows.columns["group"], ops
-            )
+            # Once a group, not once a run.
+            every = np.arange(len(self.pooling.groups))
+            coordinates = self.pooling.in_groups(sites, self.priors, every, ops)
         parameters = self.parameters(coordinates, ops, log_pivot)
+        if self.pooling is not None:
+            group = rows.columns["group"]
+            parameters = self.pooling.at_rows(parameters, group)
+            coordinates = self.pooling.at_rows(coordinates, group)
         mean = self.law.log_loss(parameters, rows.log_resources, ops)
         return self.likelihood.noise(mean, coordinates, rows, ops)
 
@@ -314,6 +338,7 @@ class Model:
             "priors": {name: prior.to_dict() for name, prior in self.priors.table.items()},
             "pivot": dict(self.priors.pivot),
             "pooling": None if self.pooling is None else asdict(self.pooling),
+            "drift": None if self.drift is None else self.drift.to_dict(),
         }
 
     @classmethod
@@ -345,7 +370,8 @@ class Model:
         table = {name: Prior.from_dict(prior) for name, prior in data["priors"].items()}
         options = dict(data["likelihood"])
         likelihood = likelihoods.make(options.pop("name"), options)
-        model = cls.at(law, pivot=data["pivot"], likelihood=likelihood)
+        drift = None if data["drift"] is None else Drift.from_dict(data["drift"])
+        model = cls.at(law, pivot=data["pivot"], likelihood=likelihood, drift=drift)
         if data["pooling"] is not None:
             pooling = data["pooling"]
             model = model.pooled(pooling["column"], pooling["groups"], pooling["coordinates"])

@@ -7,19 +7,25 @@ positive coordinate, the logit of a fraction),
 
 with c the population's own coordinate and its default prior. A spread near zero is complete
 pooling, a large one separate fits; the posterior says which. A coordinate that is not pooled is
-the same in all groups.
+the same in all groups. (Gelman and Hill 2007, chapters 11 to 13.)
+
+The model is always written with offsets. Which coordinates the sampler moves in is another matter
+(`bayescale._centring`), because neither the offsets nor the groups' own coordinates are good for
+all data (Betancourt and Girolami 2015).
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
 
 from bayescale.errors import RunsError
 from bayescale.family import FAMILIES
-from bayescale.prior import Prior
+from bayescale.prior import Prior, Priors
 from bayescale.runs import Runs
+from bayescale.support import POSITIVE, REAL, UNIT, Support
 from theory.chart import Chart, Kind
 
 SPREAD, OFFSET = "_spread", "_offset"
@@ -81,8 +87,15 @@ class Pooling:
             )
         return np.array([known[label] for label in labels])
 
+    def support(self, name: str, priors: Priors) -> Support:
+        """Where a pooled coordinate lives: on whose real line the groups scatter."""
+        prior = priors.table[name]
+        if prior.is_fixed:
+            return {(0.0, inf): POSITIVE, (0.0, 1.0): UNIT}.get(priors.bounds[name], REAL)
+        return FAMILIES[prior.family].support(**prior.arguments)
+
     def in_groups(
-        self, sites: Mapping[str, Any], priors: Mapping[str, Prior], group: Any, ops: Any
+        self, sites: Mapping[str, Any], priors: Priors, group: Any, ops: Any
     ) -> dict[str, Any]:
         """Coordinates of the group with an index, or of each row for an array of indices.
 
@@ -98,11 +111,39 @@ class Pooling:
         ops
             Array namespace.
         """
-        out = {n: v for n, v in sites.items() if not n.endswith((SPREAD, OFFSET))}
+        out = self.population(sites)
         for name in self.coordinates:
-            prior = priors[name]
-            support = FAMILIES[prior.family].support(**prior.arguments)
+            support = self.support(name, priors)
             offset = sites[name + OFFSET][..., group]
             moved = support.to_real(sites[name], ops) + sites[name + SPREAD] * offset
             out[name] = support.from_real(moved, ops)
         return out
+
+    def at_rows(self, values: Mapping[str, Any], group: Any) -> dict[str, Any]:
+        """Values (..., group) at the group of each row, (..., run); others are left as they are."""
+        count = len(self.groups)
+        return {n: v[..., group] if np.shape(v)[-1:] == (count,) else v for n, v in values.items()}
+
+    def population(self, sites: Mapping[str, Any]) -> dict[str, Any]:
+        """Coordinates of the population's centre: all sites but spreads and offsets."""
+        return {n: v for n, v in sites.items() if not n.endswith((SPREAD, OFFSET))}
+
+    def anew(
+        self, sites: Mapping[str, Any], priors: Priors, rng: np.random.Generator
+    ) -> dict[str, Any]:
+        """Coordinates of a group that was not seen: a fresh offset for each draw.
+
+        Parameters
+        ----------
+        sites
+            Population coordinates and spreads, of one shape.
+        priors
+            See `in_groups`.
+        rng
+            Draws the offsets.
+        """
+        fresh = {
+            name + OFFSET: rng.standard_normal((*np.shape(sites[name]), 1))
+            for name in self.coordinates
+        }
+        return self.in_groups({**sites, **fresh}, priors, 0, np)

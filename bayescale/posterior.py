@@ -2,6 +2,7 @@
 
 import json
 import os
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,9 +14,13 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Float
 
+from bayescale import _pointwise as pointwise
 from bayescale._atomic import replacing
+from bayescale._outlier_table import outlier_table
+from bayescale._prediction import QUANTILES, Prediction, distance, points_of
 from bayescale.diagnose import TAIL_PROB, Diagnosis
-from bayescale.errors import PosteriorFileError, UsageError
+from bayescale.drift import beyond
+from bayescale.errors import DiagnosticsWarning, PosteriorFileError, UsageError
 from bayescale.expression import find_law
 from bayescale.model import Model, sample_noise
 from bayescale.observations import Observations
@@ -25,43 +30,6 @@ from theory.law import AbstractLaw
 
 FORMAT = 2
 """Version of the saved layout."""
-
-QUANTILES = {"q05": 0.05, "q50": 0.50, "q95": 0.95}
-
-
-@dataclass(frozen=True, eq=False)
-class Prediction:
-    """Posterior of the loss at given resources.
-
-    Parameters
-    ----------
-    points
-        One row a point, one column a resource.
-    draws
-        Loss in nats per token, shape (draw, point).
-    noise
-        Whether the scatter of a new run is included.
-    trusted
-        False where the posterior was refused and forced.
-    """
-
-    points: pd.DataFrame
-    draws: Float[np.ndarray, "draw point"]
-    noise: bool
-    trusted: bool
-
-    def summary(self) -> pd.DataFrame:
-        """Resources, mean, sd and the 5, 50, 95% quantiles of the loss, one row a point."""
-        table = self.points.copy()
-        table["mean"], table["sd"] = self.draws.mean(axis=0), self.draws.std(axis=0, ddof=1)
-        for name, level in QUANTILES.items():
-            table[name] = np.quantile(self.draws, level, axis=0)
-        return table
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain data, for JSON."""
-        points = self.summary().to_dict(orient="records")
-        return {"points": points, "noise": self.noise, "trusted": self.trusted}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -218,14 +186,23 @@ class Posterior:
         return self.diagnosis
 
     def predict(
-        self, *, noise: bool = False, seed: int | None = None, force: bool = False, **resources: Any
+        self,
+        *,
+        noise: bool = False,
+        drift: bool = True,
+        seed: int | None = None,
+        force: bool = False,
+        **resources: Any,
     ) -> Prediction:
         """Posterior of the loss at given resources.
 
         Parameters
         ----------
         noise
-            Include the scatter of a new run; otherwise the law alone.
+            Include the scatter of a new run.
+        drift
+            Include what the law may be wrong by beyond the runs (`bayescale.drift`); it is zero
+            within their range. Without it and noise the prediction is that of the law alone.
         seed
             Seed of that scatter; the fit's own by default.
         force
@@ -245,12 +222,23 @@ class Posterior:
             without a likelihood.
         DiagnosticsRefused
             If the gate refuses and `force` is not given.
+
+        Warns
+        -----
+        DiagnosticsWarning
+            If a point is more than a thousand times as large as the largest run, in the product
+            of its sizes; the prediction carries the sentence.
         """
         self.diagnosis.require(force=force)
-        points = self._points(resources)
+        points = points_of(self.law, resources)
+        doubts = distance(points, self._sizes, self._log_largest)
+        for doubt in doubts:
+            warnings.warn(doubt, DiagnosticsWarning, stacklevel=2)
         logs = {name: np.log(points[name].to_numpy()) for name in points}
         columns = {name: array[:, None] for name, array in self.log_parameters.items()}
         log_loss = self.law.log_loss(columns, {n: row[None, :] for n, row in logs.items()}, np)
+        if drift:
+            log_loss = log_loss + self.log_drift({n: row[None, :] for n, row in logs.items()})
         if noise:
             if self.model is None:
                 raise UsageError("these draws came without a likelihood; pass noise=False.")
@@ -259,27 +247,39 @@ class Posterior:
             rng = np.random.default_rng(self.seed if seed is None else seed)
             log_loss = sample_noise(scatter, rng, log_loss.shape)
         trusted = not self.diagnosis.refusals
-        return Prediction(points, np.exp(log_loss), noise, trusted)
+        return Prediction(points, np.exp(log_loss), noise, trusted, doubts)
 
-    def _points(self, resources: Mapping[str, Any]) -> pd.DataFrame:
-        names = [resource.name for resource in self.law.resources]
-        if set(resources) != set(names):
-            raise UsageError(
-                f"law '{self.law.name}' predicts from {', '.join(names)}; "
-                f"got {', '.join(resources) or 'none'}."
-            )
-        arrays = [np.atleast_1d(np.asarray(resources[name], dtype=np.float64)) for name in names]
-        try:
-            arrays = np.broadcast_arrays(*arrays)
-        except ValueError as error:
-            shapes = ", ".join(f"{n} {a.shape}" for n, a in zip(names, arrays, strict=True))
-            raise UsageError(f"the points do not broadcast together: {shapes}.") from error
-        for name, array in zip(names, arrays, strict=True):
-            if array.ndim != 1 or not np.all(np.isfinite(array) & (array > 0)):
-                raise UsageError(
-                    f"{name} must be positive and finite, one or (point,); got {array}."
-                )
-        return pd.DataFrame(dict(zip(names, arrays, strict=True)))
+    def log_drift(self, log_resources: Mapping[str, Any]) -> Any:
+        """Random shift of log loss beyond the runs, draw by draw: see `bayescale.drift`.
+
+        Parameters
+        ----------
+        log_resources
+            Logarithm of each size by name; arrays that broadcast to (draw, point).
+
+        Returns
+        -------
+        Array (draw, point); 0.0 for a model without drift and for draws made elsewhere.
+        """
+        if self.model is None or self.model.drift is None or self.runs is None:
+            return 0.0
+        sizes = self._sizes
+        if not sizes or not set(sizes) <= set(self.runs):
+            return 0.0
+        seen = {name: np.log(self.runs[name].to_numpy(np.float64)) for name in sizes}
+        distance = beyond(seen, log_resources, sizes)
+        return self.model.drift.shift(self.noise_draws["sigma"], distance, self.seed)
+
+    @cached_property
+    def _log_largest(self) -> float | None:
+        """Largest log product of sizes among the runs; asked at every point of a plot."""
+        if self.runs is None or not set(self._sizes) <= set(self.runs):
+            return None
+        return float(np.log(self.runs[self._sizes].to_numpy(np.float64)).sum(axis=1).max())
+
+    @property
+    def _sizes(self) -> list[str]:
+        return [r.name for r in self.law.resources if not r.is_covariate]
 
     def to_dict(self) -> dict[str, Any]:
         """Summary and diagnostics as plain data, for JSON."""
@@ -299,6 +299,81 @@ class Posterior:
         if "observed_data" not in self.data:
             return None
         return cast(xr.Dataset, self.data["observed_data"].to_dataset()).to_dataframe()
+
+    @cached_property
+    def observed(self) -> Runs | None:
+        """The table that was fitted, with the columns that the fit needs; None for given draws."""
+        if self.runs is None:
+            return None
+        table = self.runs.rename_axis("run").reset_index()
+        notes = tuple(self.record.get("notes", ()))
+        return Runs(table, str(self.record.get("table", "table")), notes)
+
+    @cached_property
+    def sites(self) -> dict[str, np.ndarray]:
+        """What was sampled, and what was fixed, chains joined: (draw,), offsets (draw, group).
+
+        Raises
+        ------
+        UsageError
+            If the draws came without a model.
+        """
+        if self.model is None:
+            raise UsageError("these draws came without a model; make them with `bayescale.fit`.")
+        return {
+            name: self.draws[name].to_numpy().reshape(-1, *self.model.shapes[name])
+            for name in self.model.priors.table
+        }
+
+    @cached_property
+    def fitted_model(self) -> tuple[Model, Observations]:
+        """The model, and what it sees of the runs.
+
+        Raises
+        ------
+        UsageError
+            If the draws came without a model or without runs.
+        """
+        if self.model is None or self.observed is None:
+            raise UsageError(
+                "these draws came without a likelihood or without runs; fit the table with "
+                "`bayescale.fit` to ask this."
+            )
+        return self.model, self.model.observe(self.observed)
+
+    def log_likelihood(self) -> Float[np.ndarray, "draw run"]:
+        """Log density of each run's log loss at each draw, chains joined.
+
+        Where rows depend on each other it is that of a row given the earlier rows of its group,
+        so that the sum over a group is the group's joint log density. It is computed, not stored.
+
+        Raises
+        ------
+        UsageError
+            If the draws came without a likelihood or without runs.
+        """
+        model, rows = self.fitted_model
+        return pointwise.log_likelihood(model, self.sites, rows)
+
+    def outliers(self) -> pd.DataFrame:
+        """How far each run lies from the law, and the probability that it is an outlier.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Index: run; the likeliest outliers first. Columns: the law's resources, loss,
+            ``fitted`` (posterior median of the law's loss), ``residual`` (posterior median of
+            ``(log loss - location)/scale``, given earlier rows of a group) and ``probability``,
+            by the likelihood's own definition (`AbstractLikelihood.outlier_probability`).
+
+        Raises
+        ------
+        UsageError
+            If the draws came without a likelihood or without runs.
+        """
+        model, rows = self.fitted_model
+        runs = cast(pd.DataFrame, self.runs)
+        return outlier_table(model, self.sites, rows, runs)
 
     def save(self, path: str | os.PathLike) -> Path:
         """Write everything to a netCDF file; the file appears whole or not at all.

@@ -77,7 +77,7 @@ class Chart:
         return tuple(coordinate.name for coordinate in self.coordinates)
 
     def to_parameters(
-        self, coordinates: Mapping[str, Any], log_pivot: Mapping[str, float], ops: Any
+        self, coordinates: Mapping[str, Any], log_pivot: Mapping[str, Any], ops: Any
     ) -> dict[str, Any]:
         """Parameters of the law from pivot coordinates.
 
@@ -116,7 +116,7 @@ class Chart:
         return env | self.split.to_amplitudes(log_kernel, log_shares, at_pivot, ops)
 
     def to_coordinates(
-        self, parameters: Mapping[str, Any], log_pivot: Mapping[str, float], ops: Any
+        self, parameters: Mapping[str, Any], log_pivot: Mapping[str, Any], ops: Any
     ) -> dict[str, Any]:
         """Pivot coordinates from parameters; the inverse of `to_parameters`.
 

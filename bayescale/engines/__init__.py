@@ -6,7 +6,7 @@ from bayescale.engines.engine import AbstractEngine, Draws
 from bayescale.errors import UsageError
 from theory.errors import did_you_mean
 
-ENGINES = ("numpyro", "laplace")
+ENGINES = ("numpyro", "laplace", "pymc")
 """Engines by name; each is the final class ``Engine`` of the module of that name."""
 
 

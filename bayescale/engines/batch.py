@@ -128,7 +128,8 @@ class _Whitening(NamedTuple):
 
     def positions(self, z: Any) -> Any:
         """Positions of whitened ones, (..., table, chain, coordinate)."""
-        return self.centre[:, None] + jnp.einsum("tij,...tcj->...tci", self.factor, z)
+        moved = jnp.einsum("tij,...tcj->...tci", self.factor, z)
+        return moved + jnp.broadcast_to(self.centre[:, None], moved.shape)
 
     def whitened(self, positions: Any) -> Any:
         """The inverse."""
@@ -157,7 +158,7 @@ def sample(
     density: Density,
     lanes: Lanes,
     *,
-    effort: Effort = FIRST,
+    effort: Effort | None = None,
     chains: int = 4,
     sharding: Any = None,
     after: np.ndarray | None = None,
@@ -171,7 +172,7 @@ def sample(
     lanes
         The tables.
     effort
-        Number of draws, target acceptance, trajectory lengths.
+        Number of draws, target acceptance, trajectory lengths; `FIRST` by default.
     chains
         Chains a table.
     sharding
@@ -184,7 +185,7 @@ def sample(
     -------
     BatchDraws
     """
-    program = _program(density)
+    program, effort = _program(density), effort or FIRST
     with jax.enable_x64(True):
         arrays = jax.tree.map(jnp.asarray, lanes)
         if sharding is not None:
@@ -323,7 +324,7 @@ def _mode(log_density: Any, observed: Any, numbers: Any, starts: Any) -> tuple[A
     shifts = HESSIAN_STEP * jnp.eye(starts.shape[-1])
 
     def hessian(position: Any) -> Any:
-        ahead, behind = (jax.vmap(gradient)(position + sign * shifts) for sign in (1.0, -1.0))
+        ahead, behind = (jax.vmap(gradient)(position[None] + sign * shifts) for sign in (1.0, -1.0))
         rows = (ahead - behind) / (2.0 * HESSIAN_STEP)
         return (rows + rows.T) / 2.0
 
@@ -349,7 +350,7 @@ def _mode(log_density: Any, observed: Any, numbers: Any, starts: Any) -> tuple[A
     top = jnp.argmax(bests)
     position = positions[top]
     values, vectors = jnp.linalg.eigh(-jnp.nan_to_num(hessian(position)))
-    factor = vectors / jnp.sqrt(jnp.maximum(values, 0.05))
+    factor = vectors / jnp.sqrt(jnp.maximum(values, 0.05))[None]
     return position, factor, jnp.sum(bests > bests[top] - 0.01)
 
 
@@ -405,7 +406,7 @@ def _whiten(old: _Whitening, pooled: Any) -> _Whitening:
     factor = old.factor
     flat = pooled.reshape(-1, pooled.shape[-1])
     mean = flat.mean(axis=0)
-    scaled = jnp.linalg.solve(factor, (flat - mean).T)
+    scaled = jnp.linalg.solve(factor, (flat - mean[None]).T)
     covariance = (1.0 - SHRINK) * scaled @ scaled.T / flat.shape[0] + SHRINK * jnp.eye(len(mean))
     return _Whitening(mean, factor @ jnp.linalg.cholesky(covariance))
 

@@ -2,21 +2,23 @@
 
 Whitening makes the posterior nearly a unit Gaussian before the first step, so warm-up is short
 and trajectories are a few leapfrog steps long. Sampling goes on in blocks until the smallest
-effective sample size reaches a target, instead of for a fixed number of draws.
+effective sample size reaches a target, instead of for a fixed number of draws. Where draws diverge,
+or the chains still disagree at the largest number of draws, everything is tried once more with a
+longer warm-up and smaller steps.
 """
 
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, NamedTuple, final
 
 import jax
 import numpy as np
 from numpyro.infer.hmc import HMCState, hmc
 from numpyro.infer.util import ParamInfo
 
-from bayescale.diagnose import MAX_DIVERGENT, worst_convergence
+from bayescale.diagnose import MAX_DIVERGENT, MAX_RHAT, MIN_ESS, worst_convergence
 from bayescale.engines.density import Density
 from bayescale.engines.engine import AbstractEngine, Draws, Progress
 from bayescale.engines.mode import (
@@ -30,14 +32,22 @@ from bayescale.model import Model
 from bayescale.observations import Observations
 from bayescale.runs import Runs
 
-WARMUP, BLOCK, MAXIMUM = 500, 1000, 8000
-"""Warm-up, block and largest number of draws, each a chain."""
+BLOCK, MAXIMUM = 1000, 8000
+"""Block and largest number of draws, each a chain."""
 
 CHUNK = 100
 """Draws in one call of the compiled program."""
 
-ACCEPTANCE = (0.9, 0.98)
-"""Target acceptance rate, and that of a second attempt with smaller steps where draws diverge."""
+
+class Attempt(NamedTuple):
+    """How to warm up: draws a chain, and the target acceptance rate that sets the step size."""
+
+    warmup: int
+    acceptance: float
+
+
+ATTEMPTS = (Attempt(500, 0.9), Attempt(1500, 0.98))
+"""The usual attempt, and one more where it fails."""
 
 Trace = dict[str, np.ndarray]
 Target = tuple[Any, Any, Observations]
@@ -91,17 +101,49 @@ class Engine(AbstractEngine):
             starts = 2.0 * rng.standard_normal((chains, density.size))
             keys = jax.random.split(jax.random.key(seed), chains)
             target = (centre, factor, observed)
-            for acceptance in ACCEPTANCE:
-                sampler = _Sampler(density, acceptance, target, keys, starts)
+            for count, attempt in enumerate(ATTEMPTS, start=1):
+                sampler = _Sampler(density, attempt, target, keys, starts)
                 trace = _enough(sampler, target, draws, chains, progress)
-                if np.mean(trace["diverging"]) <= MAX_DIVERGENT:
+                failure = _failure(trace, target, judged=draws is None and chains > 1)
+                if failure is None:
                     break
-                progress("NUTS: draws diverged; again with smaller steps")
+                if count < len(ATTEMPTS):
+                    progress(
+                        f"NUTS: {failure}; again with {ATTEMPTS[count].warmup} draws of warm-up "
+                        "and smaller steps"
+                    )
             positions = centre + trace["z"] @ factor.T
-            facts["target_acceptance"] = acceptance
+            facts |= {
+                "attempts": count,
+                "warmup": attempt.warmup,
+                "target_acceptance": attempt.acceptance,
+            }
             sample_stats = {arviz: trace[name] for name, arviz in STATS.items()}
             sample_stats["lp"] = -sample_stats["lp"]
-            return Draws(density.constrain(positions), sample_stats, {**facts, "warmup": WARMUP})
+            return Draws(density.constrain(positions), sample_stats, facts)
+
+
+def _failure(trace: Trace, target: Target, *, judged: bool) -> str | None:
+    """Why another attempt is worth it; None where it is not.
+
+    Parameters
+    ----------
+    trace
+        Of all chains.
+    target
+        See `Target`.
+    judged
+        Whether R-hat and ESS count: not where the number of draws was asked for.
+    """
+    if np.mean(trace["diverging"]) > MAX_DIVERGENT:
+        return "draws diverged"
+    if not judged or trace["z"].shape[1] < MAXIMUM:  # it stopped because all was well
+        return None
+    centre, factor, _ = target
+    rhat, ess = worst_convergence(centre + trace["z"] @ factor.T)
+    if rhat <= MAX_RHAT and ess >= MIN_ESS:
+        return None
+    return f"the chains did not converge (R-hat {rhat:.3f}, smallest ESS {ess:.0f})"
 
 
 def _enough(
@@ -109,7 +151,7 @@ def _enough(
 ) -> Trace:
     """Warm up, and draw until the chains agree and the effective sample size suffices."""
     centre, factor, _ = target
-    sampler.draw(WARMUP, keep=False)
+    sampler.draw(sampler.warmup, keep=False)
     while True:
         sampler.draw(BLOCK if draws is None else draws)
         trace = sampler.trace()
@@ -124,7 +166,7 @@ def _enough(
 
 @lru_cache(maxsize=8)
 def _program(
-    density: Density, acceptance: float
+    density: Density, attempt: Attempt
 ) -> tuple[Callable[..., HMCState], Callable[..., Any]]:
     """Start of a chain, and `CHUNK` further draws of it; compiled once a model and table shape.
 
@@ -140,9 +182,9 @@ def _program(
     def start(key: jax.Array, at: ParamInfo, target: Target) -> HMCState:
         return initialise(
             at,
-            WARMUP,
+            attempt.warmup,
             dense_mass=True,
-            target_accept_prob=acceptance,
+            target_accept_prob=attempt.acceptance,
             model_args=target,
             rng_key=key,
         )
@@ -166,12 +208,13 @@ class _Sampler:
     def __init__(
         self,
         density: Density,
-        acceptance: float,
+        attempt: Attempt,
         target: Target,
         keys: jax.Array,
         starts: np.ndarray,
     ) -> None:
-        start, advance = _program(density, acceptance)
+        start, advance = _program(density, attempt)
+        self.warmup = attempt.warmup
         self._target = target
         self._states = [
             start(key, self._evaluated(density, at), target)

@@ -66,7 +66,10 @@ def get(likelihood: str | AbstractLikelihood) -> AbstractLikelihood:
         if part.strip():
             name, equals, value = (piece.strip() for piece in part.partition("="))
             if not (equals and value):
-                raise UsageError(f"'{part.strip()}' in '{likelihood}' is not option=value.")
+                raise UsageError(
+                    f"'{part.strip()}' in '{likelihood}' is not an option; write option=value, as "
+                    "in 'rounded(step=0.01)'."
+                )
             options[name] = value
     return make(call[1], options)
 

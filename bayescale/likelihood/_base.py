@@ -6,14 +6,14 @@ from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from scipy import stats
 
 from bayescale.observations import Observations
 from bayescale.prior import Prior
 from bayescale.runs import Runs
 
 OUTLYING = 3.0
-"""A run is an outlier when its realised error exceeds this many noise scales."""
+"""A run is an outlier when its own noise scale, or where the noise model gives a run none its
+realised error, exceeds this many times the common scale."""
 
 
 @dataclass(frozen=True)
@@ -76,18 +76,39 @@ class AbstractLikelihood(ABC):
     def outlier_probability(self, noise: Noise, log_loss: np.ndarray) -> np.ndarray:
         """Probability that each run is an outlier, given the draw; arrays (draw, run).
 
-        By default 1 where the realised error exceeds three noise scales and 0 elsewhere, so that
-        the mean over draws is the posterior probability of Chaloner and Brant (1988).
+        A Student-t error is Normal with a variance of its own, ``sigma^2/lambda`` with ``lambda ~
+        Gamma(nu/2, nu/2)`` (West 1984). Given the error, ``lambda ~ Gamma((nu+1)/2, (nu+z^2)/2)``,
+        and an outlier is a run whose own scale exceeds three times that of the middle half of the
+        runs (of a Normal with the quartiles of the Student-t, because sigma itself shrinks as nu
+        does). This is smooth in the error, so that runs are ranked even where each of them lies
+        beyond any threshold. For a Normal error it is 1 where the realised error exceeds three
+        sigma and 0 elsewhere, whose mean over draws is the posterior probability of Chaloner and
+        Brant (1988).
         """
-        error = np.abs(log_loss - noise.arguments["mu"])
-        return (error > OUTLYING * noise.arguments["sigma"]).astype(np.float64)
+        from scipy.special import gammainc
+
+        squared = ((log_loss - noise.arguments["mu"]) / noise.arguments["sigma"]) ** 2
+        nu = noise.arguments.get("nu")
+        if nu is None:
+            return (squared > OUTLYING**2).astype(np.float64)
+        return gammainc(0.5 * (nu + 1.0), 0.5 * (nu + squared) * _least_precision(nu))
 
     def expected_outliers(self, noise: Noise) -> float:
-        """Fraction of runs expected beyond three scales if the model is right."""
+        """Fraction of runs expected to be outliers if the model is right."""
+        from scipy.special import gammainc, ndtr
+
         nu = noise.arguments.get("nu")
-        tail = stats.norm.sf(OUTLYING) if nu is None else stats.t.sf(OUTLYING, nu)
-        return float(2.0 * np.mean(tail))
+        if nu is None:
+            return float(2.0 * ndtr(-OUTLYING))
+        return float(np.mean(gammainc(0.5 * nu, 0.5 * nu * _least_precision(nu))))
 
     def to_dict(self) -> dict[str, Any]:
         """Name and options as plain data."""
         return {"name": self.name, **asdict(self)}
+
+
+def _least_precision(nu: Any) -> Any:
+    """Below this lambda, a run's own scale is outlying."""
+    from scipy.special import ndtri, stdtrit
+
+    return (ndtri(0.75) / stdtrit(nu, 0.75) / OUTLYING) ** 2

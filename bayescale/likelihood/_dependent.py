@@ -11,12 +11,15 @@ h_j^2`` the conditional location and scale are
 
     rho_k e_{k-1} + (1 - rho_k) sum_{j<k} h_j w_j / P_k ,    d_k sqrt(1 + h_k^2 / P_k).
 
-For Normal z this is the exact marginal density; for Student-t z it defines the model, whose rows
-keep linear predictions and heavy tails. The cost is that of two cumulative sums.
+For Normal z this is the exact marginal density, in whatever order; for Student-t z it defines the
+model, whose rows have heavy tails around a linear prediction from the rows before. The prediction
+stays linear because only then is a shift of a whole group taken for its effect in full: weights
+that fall with the size of a residual leave part of it in every row, and many rows then claim to
+know the law from one group. The cost is that of two cumulative sums.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, final
 
 import numpy as np
@@ -29,19 +32,19 @@ from bayescale.observations import Observations
 from bayescale.prior import Prior
 from bayescale.runs import Runs
 
-EFFECT = Prior.around(0.01, 1.0)
+EFFECT = Prior.around(0.01, 0.7)
 """Standard deviation of the effect that the rows of a group share, in log loss."""
 
 
-def grouped(group: np.ndarray, time: np.ndarray | None = None) -> dict[str, np.ndarray]:
+def grouped(group: np.ndarray, *times: np.ndarray) -> dict[str, np.ndarray]:
     """How rows follow each other within groups, as index arrays (run,).
 
     Parameters
     ----------
     group
         Label of each row's group.
-    time
-        Rows of a group follow each other by this; in the order of the table by default.
+    *times
+        Rows of a group follow each other by the first of these, then by the next.
 
     Returns
     -------
@@ -51,7 +54,7 @@ def grouped(group: np.ndarray, time: np.ndarray | None = None) -> dict[str, np.n
         (itself where there is none, ``first`` = 1).
     """
     codes = pd.factorize(group)[0]
-    order = np.lexsort((np.arange(len(codes)) if time is None else time, codes))
+    order = np.lexsort((*times[::-1], codes))
     first = np.append(True, np.diff(codes[order]) != 0)
     start = np.maximum.accumulate(np.where(first, np.arange(len(codes)), 0))
     return {
@@ -64,9 +67,9 @@ def grouped(group: np.ndarray, time: np.ndarray | None = None) -> dict[str, np.n
 
 
 def conditional(
-    mean: Any, rows: Observations, ops: Any, *, rho: Any, scale: Any, effect: Any
-) -> tuple[Any, Any]:
-    """Location and scale of each row given the rows of its group before it.
+    mean: Any, rows: Observations, ops: Any, *, decay: Any, parameters: Mapping[str, Any]
+) -> Noise:
+    """Distribution of each row given the rows of its group before it.
 
     Parameters
     ----------
@@ -76,22 +79,29 @@ def conditional(
         With the columns of `grouped`.
     ops
         Array namespace.
-    rho, scale
-        Correlation with the row before and scale of the innovation, in the order of groups.
-    effect
-        Standard deviation of the common effect.
+    decay
+        The correlation with the row before is ``exp(-decay)``, in the order of groups; None for
+        rows that share nothing but the effect.
+    parameters
+        ``sigma``, the scale of the Markov part; ``effect`` and ``nu``.
     """
-    columns = rows.columns
+    columns, sigma, effect = rows.columns, parameters["sigma"], parameters["effect"]
     order, start = columns["order"], columns["start"]
     residual = (rows.log_loss - mean)[..., order]
-    carried = rho * residual[..., columns["previous"]]
-    gain = (1.0 - rho) / scale + 0.0 * residual
-    before = _sum_before(gain**2, start, ops)
-    pulled = _sum_before(gain * (residual - carried) / scale, start, ops)
-    precision = effect**-2.0 + before
-    location = mean[..., order] + carried + (1.0 - rho) * pulled / precision
+    if decay is None:
+        carried, fresh, scale = 0.0 * residual, 1.0, sigma
+    else:
+        later = 1.0 - columns["first"]
+        carried = later * ops.exp(-decay) * residual[..., columns["previous"]]
+        # 1 - rho and 1 - rho^2, without loss of digits where rows are close
+        fresh = columns["first"] - later * ops.expm1(-decay)
+        scale = sigma * ops.sqrt(columns["first"] - later * ops.expm1(-2.0 * decay))
+    gain, moved = fresh / scale, (residual - carried) / scale
+    precision = effect**-2.0 + _sum_before(gain**2 + 0.0 * moved, start, ops)
+    pulled = _sum_before(gain * moved, start, ops)
+    location = mean[..., order] + carried + fresh * pulled / precision
     spread = scale * ops.sqrt(1.0 + gain**2 / precision)
-    return location[..., columns["back"]], spread[..., columns["back"]]
+    return student_t(location[..., columns["back"]], spread[..., columns["back"]], parameters)
 
 
 def _sum_before(values: Any, start: Any, ops: Any) -> Any:
@@ -100,8 +110,22 @@ def _sum_before(values: Any, start: Any, ops: Any) -> Any:
     return exclusive - exclusive[..., start]
 
 
-def _text(runs: Runs, name: str) -> np.ndarray:
-    return runs.column(name).astype(str)
+def _labels(runs: Runs, name: str) -> np.ndarray:
+    """A column as text.
+
+    Raises
+    ------
+    RunsError
+        If it is absent, or a row has no entry.
+    """
+    labels = runs.column(name)
+    if np.any(empty := pd.isna(labels)):
+        row = int(np.flatnonzero(empty)[0])
+        raise RunsError(
+            f"{runs.name}: column '{name}' says which rows belong together, but row {row + 1} has "
+            "no entry; give it one of its own if it shares nothing."
+        )
+    return labels.astype(str)
 
 
 @dataclass(frozen=True)
@@ -111,7 +135,7 @@ class _SharedEffect(AbstractLikelihood):
     dependent: ClassVar[bool] = True
 
     def priors(self) -> dict[str, Prior]:
-        """``effect ~ LogNormal(ln 0.01, 1)``; ``sigma`` and ``nu`` as for Student-t."""
+        """``effect ~ LogNormal(ln 0.01, 0.7)``; ``sigma`` and ``nu`` as for Student-t."""
         return {"sigma": SIGMA, "nu": NU, "effect": EFFECT}
 
     def noise(
@@ -121,8 +145,7 @@ class _SharedEffect(AbstractLikelihood):
         sigma, effect = parameters["sigma"], parameters["effect"]
         if rows.log_loss is None:
             return student_t(log_loss, ops.sqrt(sigma**2 + effect**2), parameters)
-        location, spread = conditional(log_loss, rows, ops, rho=0.0, scale=sigma, effect=effect)
-        return student_t(location, spread, parameters)
+        return conditional(log_loss, rows, ops, decay=None, parameters=parameters)
 
 
 @final
@@ -131,30 +154,41 @@ class Replicates(_SharedEffect):
     """Runs of the same sizes that differ by seed only: their scatter is the noise of the seed.
 
     ``sigma`` is the scale between seeds of one configuration, ``effect`` what a configuration
-    misses of the law, so that more seeds of it do not count as more evidence for the law.
+    misses of the law, so that more seeds of it do not count as more evidence for the law. Runs
+    nearest to the median loss of their configuration come first, so that a diverged seed is judged
+    by the others and not they by it.
 
     Parameters
     ----------
     by
-        Columns that must agree; the resource columns of the table by default.
+        Columns that must agree; the resources of the law by default.
     """
 
     name = "replicates"
 
     by: tuple[str, ...] = ()
 
+    def scaled_to(self, pivot: Mapping[str, float]) -> AbstractLikelihood:
+        """Take the resources of the law where no columns were given."""
+        return self if self.by else replace(self, by=tuple(pivot))
+
     def columns(self, runs: Runs) -> dict[str, np.ndarray]:
-        """Groups of rows that agree."""
-        names = list(self.by) or [name for name in runs.resources if name != "C"] or ["C"]
+        """Groups of rows that agree, in order of their distance from its median."""
+        names = list(self.by or runs.resources)
         for name in names:
-            runs.column(name)
-        return grouped(runs.table.groupby(names, sort=False, dropna=False).ngroup().to_numpy())
+            runs.column(name)  # refuses what is absent
+        groups = runs.table.groupby(names, sort=False, dropna=False).ngroup().to_numpy()
+        log_loss = pd.Series(np.log(runs.loss))
+        distance = (log_loss - log_loss.groupby(groups).transform("median")).abs().to_numpy()
+        return grouped(groups, np.round(distance, 9), _labels(runs, "run"))
 
 
 @final
 @dataclass(frozen=True)
 class Shared(_SharedEffect):
     """Runs that share something named in a column, such as the order of their data.
+
+    They follow each other by name, whatever the order of the table.
 
     Parameters
     ----------
@@ -167,8 +201,10 @@ class Shared(_SharedEffect):
     column: str = "data_order"
 
     def columns(self, runs: Runs) -> dict[str, np.ndarray]:
-        """Groups of rows with the same entry."""
-        return grouped(_text(runs, self.column))
+        """Groups of rows with the same entry, in order of name, sizes and loss."""
+        names = (*runs.resources, "loss")
+        ranks = [_labels(runs, "run"), *(runs.column(name) for name in names)]
+        return grouped(_labels(runs, self.column), *ranks)
 
 
 @final
@@ -200,7 +236,7 @@ class Curves(AbstractLikelihood):
 
     def columns(self, runs: Runs) -> dict[str, np.ndarray]:
         """Runs in the order of their steps, and the gaps of log step."""
-        run, time = _text(runs, self.run), np.log(positive_column(runs, self.along))
+        run, time = _labels(runs, self.run), np.log(positive_column(runs, self.along))
         found = grouped(run, time)
         moved = time[found["order"]]
         gap = np.where(found["first"] == 1.0, 0.0, moved - moved[found["previous"]])
@@ -219,10 +255,5 @@ class Curves(AbstractLikelihood):
         sigma, effect = parameters["sigma"], parameters["effect"]
         if rows.log_loss is None:
             return student_t(log_loss, ops.sqrt(sigma**2 + effect**2), parameters)
-        later = 1.0 - rows.columns["first"]
         decay = rows.columns["gap"] / parameters["span"]
-        rho = later * ops.exp(-decay)
-        # 1 - rho^2, without loss of digits where checkpoints are close
-        scale = sigma * ops.sqrt(1.0 - later - later * ops.expm1(-2.0 * decay))
-        location, spread = conditional(log_loss, rows, ops, rho=rho, scale=scale, effect=effect)
-        return student_t(location, spread, parameters)
+        return conditional(log_loss, rows, ops, decay=decay, parameters=parameters)

@@ -8,13 +8,16 @@ from typing import Any, final
 import numpy as np
 
 from bayescale.errors import RunsError, UsageError
-from bayescale.likelihood._base import AbstractLikelihood, Noise
+from bayescale.likelihood._base import OUTLYING, AbstractLikelihood, Noise
 from bayescale.observations import Observations
 from bayescale.prior import Prior
 from bayescale.runs import Runs
 
 SIGMA = Prior.around(0.01, 1.0)
 """Scale of the log residual, i.e. about the relative error of a loss."""
+
+FAR = 100.0
+"""Distance in log loss of an end that is open, in place of infinity: its gradient is finite."""
 
 NU = Prior("Gamma", alpha=2, beta=0.1)
 """Degrees of freedom (Juarez and Steel 2010)."""
@@ -82,6 +85,13 @@ class Heteroscedastic(AbstractLikelihood):
 
     over: str = "C"
     at: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.at is not None and not 0 < self.at < math.inf:
+            raise UsageError(
+                "likelihood 'heteroscedastic' takes at=, the positive size where sigma is meant; "
+                f"got {self.at}."
+            )
 
     def priors(self) -> dict[str, Prior]:
         """``sigma``, ``nu`` as for Student-t; ``trend ~ Normal(0, 0.25)``: per e-fold of R."""
@@ -198,7 +208,8 @@ class Rounded(AbstractLikelihood):
         Losses were rounded to multiples of it, 0.01 by default, so the interval is half a step on
         either side.
     low, high
-        Instead: columns with the ends of the interval, in the unit of the loss.
+        Instead: columns with the ends of the interval, in the unit of the loss; 0 and inf are
+        open ends.
     """
 
     name = "rounded"
@@ -224,15 +235,17 @@ class Rounded(AbstractLikelihood):
         if self.low is None or self.high is None:
             low, high = runs.loss - self.step / 2, runs.loss + self.step / 2
         else:
-            low = positive_column(runs, self.low, zero=True)
-            high = positive_column(runs, self.high)
-        if np.any(wrong := ~((low > 0) & (low <= runs.loss) & (runs.loss <= high) & (low < high))):
+            low, high = number_column(runs, self.low), number_column(runs, self.high)
+        if np.any(wrong := ~((low >= 0) & (low <= runs.loss) & (runs.loss <= high) & (low < high))):
             row = int(np.flatnonzero(wrong)[0])
             raise RunsError(
                 f"{runs.name}: the interval of row {row + 1} runs from {low[row]:.6g} to "
-                f"{high[row]:.6g}; it must be positive and hold the loss, {runs.loss[row]:.6g}."
+                f"{high[row]:.6g}; it must not be negative and must hold the loss, "
+                f"{runs.loss[row]:.6g}."
             )
-        return {"below": np.log(runs.loss / low), "above": np.log(high / runs.loss)}
+        with np.errstate(divide="ignore"):  # open ends
+            below, above = np.log(runs.loss / low), np.log(high / runs.loss)
+        return {"below": np.minimum(below, FAR), "above": np.minimum(above, FAR)}
 
     def noise(
         self, log_loss: Any, parameters: Mapping[str, Any], rows: Observations, ops: Any
@@ -244,6 +257,36 @@ class Rounded(AbstractLikelihood):
         ends = {"below": rows.columns["below"], "above": rows.columns["above"]}
         return Noise("Interval", plain | ends)
 
+    def outlier_probability(self, noise: Noise, log_loss: np.ndarray) -> np.ndarray:
+        """Probability that the error exceeds three sigma, given the interval it lies in."""
+        from bayescale.family import log_interval
+
+        mu, sigma = noise.arguments["mu"], noise.arguments["sigma"]
+        low = (log_loss - noise.arguments.get("below", 0.0) - mu) / sigma
+        high = (log_loss + noise.arguments.get("above", 0.0) - mu) / sigma
+        inner = np.clip(low, -OUTLYING, OUTLYING), np.clip(high, -OUTLYING, OUTLYING)
+        with np.errstate(divide="ignore"):  # none of it within three sigma
+            usual = log_interval(*inner, np) - log_interval(low, high, np)
+        return np.clip(-np.expm1(usual), 0.0, 1.0)
+
+
+def number_column(runs: Runs, name: str) -> np.ndarray:
+    """A column of numbers.
+
+    Raises
+    ------
+    RunsError
+        If it is absent, or holds text or nothing in a row.
+    """
+    try:
+        values = runs.column(name).astype(np.float64)
+    except (TypeError, ValueError):
+        raise RunsError(f"{runs.name}: column '{name}' must hold numbers; it is text.") from None
+    if np.any(empty := np.isnan(values)):
+        row = int(np.flatnonzero(empty)[0])
+        raise RunsError(f"{runs.name}: column '{name}' must hold numbers; row {row + 1} has none.")
+    return values
+
 
 def positive_column(runs: Runs, name: str, *, zero: bool = False) -> np.ndarray:
     """A column of finite positive numbers (with `zero`, of numbers not negative).
@@ -253,10 +296,7 @@ def positive_column(runs: Runs, name: str, *, zero: bool = False) -> np.ndarray:
     RunsError
         If it is absent, not numbers, or a row is out of range.
     """
-    try:
-        values = runs.column(name).astype(np.float64)
-    except ValueError:
-        raise RunsError(f"{runs.name}: column '{name}' must hold numbers; it is text.") from None
+    values = number_column(runs, name)
     wrong = ~np.isfinite(values) | (values < 0 if zero else values <= 0)
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])

@@ -11,6 +11,7 @@ from bayescale.diagnose import (
     TAIL_PROB,
     Diagnosis,
     Status,
+    diagnose_attempts,
     diagnose_chains,
     diagnose_importance,
     smooth_weights,
@@ -145,6 +146,16 @@ def test_one_draw_that_is_not_finite_is_refused(bad):
     assert found.refusals == (expected,)
 
 
+def test_variables_with_groups_are_judged_too():
+    dims = ("chain", "draw", "group")
+    offsets = np.random.default_rng(9).normal(size=(CHAINS, DRAWS, 2))
+    offsets[1, :, 1] += 1.0
+    coords = {"chain": np.arange(CHAINS), "draw": np.arange(DRAWS)}
+    posterior = xr.Dataset({"a_offset": (dims, offsets)}, coords)
+    found = diagnose_chains(xr.DataTree.from_dict({"posterior": posterior}), ["a_offset"])
+    assert found.refusals[0].startswith("the chains disagree on a_offset (R-hat up to 1.")
+
+
 def test_only_the_named_variables_are_judged():
     posterior = good()
     posterior["beta"][0] += 3.0
@@ -176,6 +187,18 @@ def test_a_refusal_raises_with_its_reasons_unless_forced():
     assert caught.value.exit_code == 5
     refused.require(force=True)
     Diagnosis(warnings=("a warning.",)).require()
+
+
+def test_a_second_attempt_that_did_not_help_is_told() -> None:
+    facts = {"attempts": 2, "warmup": 1500, "target_acceptance": 0.98}
+    (sentence,) = diagnose_attempts(Diagnosis(("bad.",)), facts).refusals
+    assert sentence == (
+        "this was a second attempt, with 1500 draws of warm-up and target acceptance 0.98, after "
+        "the first had failed too."
+    )
+    assert diagnose_attempts(Diagnosis(), facts) == Diagnosis()  # it helped
+    assert diagnose_attempts(Diagnosis(("bad.",)), {**facts, "attempts": 1}) == Diagnosis()
+    assert diagnose_attempts(Diagnosis(("bad.",)), {}) == Diagnosis()
 
 
 # --- importance sampling

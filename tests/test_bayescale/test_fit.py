@@ -91,9 +91,13 @@ def test_the_same_seed_gives_the_same_draws_and_another_does_not() -> None:
 
 def test_a_fixed_coordinate_stays_where_it_is() -> None:
     runs, _ = _simulated("share")
-    post = bs.fit(runs, law="share", engine="laplace", prior={"q": 1.0}, seed=0)
+    # The runs are of another q, which the residuals show.
+    with pytest.warns(DiagnosticsWarning, match="the residuals follow log N x log D"):
+        post = bs.fit(runs, law="share", engine="laplace", prior={"q": 1.0}, seed=0)
     assert np.all(post.draws["q"].to_numpy() == 1.0)
-    additive = bs.fit(runs, law="chinchilla", engine="laplace", seed=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DiagnosticsWarning)
+        additive = bs.fit(runs, law="chinchilla", engine="laplace", seed=0)
     # With q = 1 the share law is the additive law, with the same priors on what is left.
     ours, theirs = post.summary().loc["alpha"], additive.summary().loc["alpha"]
     assert abs(ours["mean"] - theirs["mean"]) < 0.1 * theirs["sd"]
@@ -167,6 +171,52 @@ def test_nuts_begins_at_the_prior_where_no_mode_is_found(monkeypatch: pytest.Mon
     # Another start, the same posterior: four standard errors at an ESS of 1000.
     shift = (post.summary()["mean"] - usual["mean"]).abs() / usual["sd"]
     assert (shift < 4 * np.sqrt(2 / 1000)).all()
+
+
+@pytest.fixture
+def troubled(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Chains whose R-hat is what a list says, one entry a question, then as it is."""
+    from bayescale.diagnose import worst_convergence
+
+    told = [1.3, 1.3]
+
+    def say(draws: np.ndarray) -> tuple[float, float]:
+        rhat, ess = worst_convergence(draws)
+        return (told.pop(0) if told else rhat), ess
+
+    monkeypatch.setattr("bayescale.engines.numpyro.worst_convergence", say)
+    monkeypatch.setattr("bayescale.engines.numpyro.MAXIMUM", 1000)
+    return told
+
+
+def test_chains_that_disagree_are_tried_once_more(troubled: list[float]) -> None:
+    runs, model = _simulated("power_D")
+    stages: list[str] = []
+    post = bs.fit(runs, model, seed=0, progress=stages.append)
+    assert post.record["attempts"] == 2
+    assert (post.record["warmup"], post.record["target_acceptance"]) == (1500, 0.98)
+    assert any("did not converge (R-hat 1.300" in s and "1500 draws" in s for s in stages)
+    assert troubled == []
+    assert post.diagnose().status == "ok"  # judged on the draws, not on what was said
+
+
+def test_the_first_attempt_suffices_as_a_rule() -> None:
+    runs, model = _simulated("power_D")
+    post = bs.fit(runs, model, seed=0)
+    assert (post.record["attempts"], post.record["warmup"]) == (1, 500)
+
+
+def test_draws_that_diverge_are_tried_once_more_and_refused() -> None:
+    """A Normal noise scale with no lower bound over runs that lie on the law: a funnel."""
+    runs, model = _simulated("power_D", count=12)
+    exact = model.law.loss(D=runs.column("D"), **model.starting_point())
+    table = runs.table.assign(loss=np.asarray(exact))
+    stages: list[str] = []
+    with pytest.warns(DiagnosticsWarning, match="refuse"):
+        post = bs.fit(table[["D", "loss"]], model, draws=500, seed=0, progress=stages.append)
+    assert post.record["attempts"] == 2
+    assert any("again with 1500 draws of warm-up and smaller steps" in s for s in stages)
+    assert "this was a second attempt" in " ".join(post.diagnose().refusals)
 
 
 def test_a_table_that_lacks_a_resource_is_named() -> None:

@@ -1,14 +1,24 @@
 """A posterior: summaries, predictions, files."""
 
 import json
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
+from scipy import stats
 
 import bayescale as bs
-from bayescale.errors import DiagnosticsRefused, PosteriorFileError, UsageError
+from bayescale.engines.density import Density
+from bayescale.errors import (
+    DiagnosticsRefused,
+    DiagnosticsWarning,
+    PosteriorFileError,
+    UsageError,
+)
 from theory import laws
 from theory import symbols as s
 from theory.law import Law
@@ -103,6 +113,92 @@ def test_a_refused_posterior_does_not_speak_unless_forced(refused: bs.Posterior)
     with pytest.raises(DiagnosticsRefused, match=r"not to be trusted: .*Pareto k"):
         refused.predict(N=1e9, D=1e10)
     assert refused.predict(N=1e9, D=1e10, force=True).trusted is False
+
+
+def test_the_observed_runs_are_those_that_were_fitted(ladder: bs.Posterior, tmp_path: Path) -> None:
+    loaded = bs.Posterior.load(ladder.save(tmp_path / "fit.nc"))
+    for post in (ladder, loaded):
+        assert post.observed is not None
+        assert post.observed.data_hash == ladder.record["data_hash"]
+        assert post.observed.name == ladder.record["table"]
+    again = bs.fit(loaded.observed, ladder.model, engine="laplace", seed=0)
+    np.testing.assert_array_equal(again.draws["alpha"], ladder.draws["alpha"])
+
+
+def test_the_log_likelihood_is_the_density_of_every_run(ladder: bs.Posterior) -> None:
+    runs = ladder.observed
+    assert runs is not None
+    found = ladder.log_likelihood()
+    draws = {name: ladder.draws[name].to_numpy().ravel()[:, None] for name in ladder.draws}
+    mean = np.log(ladder.predict(N=runs.column("N"), D=runs.column("D")).draws)
+    expected = stats.t(draws["nu"], mean, draws["sigma"]).logpdf(np.log(runs.loss))
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_the_log_likelihood_in_chunks_is_the_same(
+    ladder: bs.Posterior, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = ladder.log_likelihood()
+    monkeypatch.setattr("bayescale._pointwise.CELLS", 60 * 333)
+    np.testing.assert_array_equal(ladder.log_likelihood(), whole)
+
+
+def test_dependent_rows_and_groups_survive_the_file(tmp_path: Path) -> None:
+    """What the likelihood and the pooling read of the table is kept with the posterior."""
+    sizes = np.repeat(np.geomspace(1e7, 1e9, 10), 3)
+    design = pd.DataFrame(
+        {"D": 20 * sizes, "order": np.tile([1, 2, 3], 10), "data": np.tile(["c", "d"], 15)}
+    )
+    model = bs.Model.at("power_D", pivot={"D": 2e9}, likelihood="shared(column=order)")
+    model = model.pooled("data", ["c", "d"], ["L_pivot"])
+    runs = model.simulate(design, seed=1).runs
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DiagnosticsWarning)
+        post = bs.fit(runs, model, draws=100, chains=2, seed=0)
+    loaded = bs.Posterior.load(post.save(tmp_path / "fit.nc"))
+    assert post.sites["L_pivot_offset"].shape == (200, 2)
+    np.testing.assert_allclose(loaded.log_likelihood(), post.log_likelihood(), rtol=1e-12)
+    density = Density(model)
+    expected = density.log_likelihood(post.sites, model.observe(runs), np)
+    np.testing.assert_allclose(post.log_likelihood(), expected, rtol=1e-12)
+
+
+def test_outliers_come_first_with_their_residual() -> None:
+    model = bs.Model.at("power_D", pivot={"D": 1e10})
+    at = {"sigma": 0.003, "nu": 30.0, "alpha": 0.3, "floor_fraction": 0.6}
+    runs = model.simulate({"D": np.geomspace(1e8, 1e12, 40)}, seed=0, coordinates=at).runs
+    shift = np.where(np.arange(40) == 17, 0.2, 0.0)
+    runs = replace(runs, table=runs.table.assign(loss=runs.loss * np.exp(shift)))
+    with pytest.warns(DiagnosticsWarning, match="'row 18' alone moves the posterior"):
+        table = bs.fit(runs, model, engine="laplace", seed=0).outliers()
+    assert list(table.columns) == ["D", "loss", "fitted", "residual", "probability"]
+    assert table.index[0] == "row 18"
+    assert table.iloc[0]["probability"] > 0.99
+    assert table.iloc[1]["probability"] < 0.4
+    assert np.log(table.iloc[0]["loss"] / table.iloc[0]["fitted"]) == pytest.approx(0.2, abs=0.02)
+    assert table.iloc[0]["residual"] > 20
+    assert (table["probability"].diff().dropna() <= 0).all()
+
+
+def test_given_draws_have_no_runs() -> None:
+    post = bs.Posterior.from_draws("chinchilla", _published())
+    assert post.observed is None
+    for ask in (post.log_likelihood, post.outliers):
+        with pytest.raises(UsageError, match="came without a likelihood or without runs"):
+            ask()
+    assert post.predict(N=1e30, D=1e30).warnings == ()  # nothing is known to be far
+
+
+def test_far_predictions_say_so(ladder: bs.Posterior) -> None:
+    largest = float((ladder.runs["N"] * ladder.runs["D"]).max())  # pyright: ignore
+    near = ladder.predict(N=largest / 1e10 * 900, D=1e10)
+    assert near.warnings == ()
+    assert near.to_dict()["warnings"] == []
+    sentence = r"1\.1e\+03 times as large as the largest run \(in N x D\)"
+    with pytest.warns(DiagnosticsWarning, match=sentence) as told:
+        far = ladder.predict(N=[1e8, largest / 1e10 * 1100], D=1e10)
+    assert far.warnings == (str(told[0].message),)
+    assert far.to_dict()["warnings"] == list(far.warnings)
 
 
 def test_missing_parameters_are_named() -> None:
