@@ -8,12 +8,22 @@ heavy is imported inside the commands, so that ``--help`` is instant.
 import functools
 import gc
 import os
+import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from bayescale._commands import (
+    load_named,
+    load_posterior,
+    number,
+    pairs,
+    print_posterior,
+    read_table,
+    require_picture,
+)
 from bayescale._terminal import (
     json_out,
     progress_line,
@@ -24,11 +34,7 @@ from bayescale._terminal import (
     warnings_to_stderr,
     write,
 )
-from bayescale.errors import BayescaleError, UsageError
-
-if TYPE_CHECKING:
-    from bayescale.posterior import Posterior
-    from bayescale.runs import Runs
+from bayescale.errors import BayescaleError, DiagnosticsWarning, UsageError
 
 app = typer.Typer(
     name="bayescale",
@@ -41,6 +47,25 @@ app = typer.Typer(
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 Force = Annotated[bool, typer.Option(help="Go on where diagnostics refuse; the output says so.")]
 Saved = Annotated[Path, typer.Argument(help="A posterior saved by `bayescale fit -o`.")]
+Table = Annotated[
+    str, typer.Argument(help="CSV or Parquet file, `-` for stdin, or a dataset's name.")
+]
+Part = Annotated[
+    str | None, typer.Option("--table", help="Which table of a dataset that holds several.")
+]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(help='Map a column: --column N="Model Size". Repeat for each.'),
+]
+Likelihood = Annotated[
+    str,
+    typer.Option(
+        help="studentt (robust), normal, heteroscedastic, measured, contaminated, rounded, "
+        "replicates, shared or curves; options in parentheses, as in 'rounded(step=0.01)'."
+    ),
+]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.")]
+MAP = 'N="Model Size"'
 
 
 def _version(asked: bool) -> bool:
@@ -91,7 +116,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the plots and the posterior.")] = Path(
         "bayescale-demo"
     ),
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    seed: Seed = 0,
 ) -> None:
     """Fit the shipped ladder of small language models and plan beyond it."""
     from bayescale._demo import run
@@ -167,14 +192,10 @@ def check(
 
 @command
 def collapse(
-    table: Annotated[
-        str, typer.Argument(help="CSV or Parquet file, `-` for stdin, or a dataset's name.")
-    ],
-    column: Annotated[
-        list[str] | None,
-        typer.Option(help='Map a column: --column N="Model Size". Repeat for each.'),
-    ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    table: Table,
+    part: Part = None,
+    column: Columns = None,
+    seed: Seed = 0,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Draw the collapse to this file.")
     ] = None,
@@ -183,13 +204,59 @@ def collapse(
     """Say what a table knows of the form of its law: which forms it excludes, and by how much."""
     from bayescale._collapse import collapse as run_collapse
 
-    runs = _table(table, _pairs(column, "column", 'N="Model Size"'))
+    require_picture(output)
+    runs = read_table(table, pairs(column, "column", MAP), part)
     with progress_line() as progress:
         result = run_collapse(runs, seed=seed, progress=progress)
     if output is not None:
         from bayescale import plots
 
         plots.save(plots.collapse(result), output)
+    if as_json:
+        json_out(result.to_dict())
+        return
+    show(result.summary())
+    for reason in result.reasons:
+        write(reason)
+
+
+@command
+def calibrate(
+    table: Table,
+    law: Annotated[
+        list[str] | None,
+        typer.Option(help="A law or a formula; repeat for several. Default: chinchilla and share."),
+    ] = None,
+    cut: Annotated[
+        list[float] | None,
+        typer.Option(help="Compute at which to cut; repeat. Default: five quantiles of the runs."),
+    ] = None,
+    likelihood: Likelihood = "studentt",
+    part: Part = None,
+    column: Columns = None,
+    seed: Seed = 0,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Draw the calibration to this file.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Forecast the larger runs of a table from the smaller ones, and say whether that held."""
+    from bayescale._calibrate import LAWS
+    from bayescale._calibrate import calibrate as run_calibrate
+
+    require_picture(output)
+    runs = read_table(table, pairs(column, "column", MAP), part)
+    with progress_line() as progress:
+        result = run_calibrate(
+            runs, law or LAWS, cuts=cut, likelihood=likelihood, seed=seed, progress=progress
+        )
+    refused = int((result.table["status"] == "refuse").sum())
+    if refused:
+        say(f"warning: {refused} of the fits were refused by their diagnostics, and count.")
+    if output is not None:
+        from bayescale import plots
+
+        plots.save(plots.calibration(result), output)
     if as_json:
         json_out(result.to_dict())
         return
@@ -206,68 +273,107 @@ def datasets(as_json: AsJson = False) -> None:
     known = cards().values()
     if as_json:
         fields = ("name", "title", "source", "licence", "url", "sha256", "rows")
-        json_out({"datasets": [{key: getattr(card, key) for key in fields} for card in known]})
+        entries = [
+            {**{key: getattr(card, key) for key in fields}, "tables": list(card.tables)}
+            for card in known
+        ]
+        json_out({"datasets": entries})
         return
-    rows(["dataset", "title", "licence"], [[c.name, c.title, c.licence] for c in known])
+    rows(
+        ["dataset", "title", "tables", "licence"],
+        [[c.name, c.title, str(max(1, len(c.tables))), c.licence] for c in known],
+    )
 
 
 @command
 def fit(
-    table: Annotated[
-        str, typer.Argument(help="CSV or Parquet file, `-` for stdin, or a dataset's name.")
-    ],
+    table: Table,
     law: Annotated[
         str, typer.Option(help="A law of `bayescale laws`, or a formula in N, D, C.")
     ] = "chinchilla",
-    engine: Annotated[str, typer.Option(help="numpyro (NUTS) or laplace.")] = "numpyro",
-    likelihood: Annotated[str, typer.Option(help="studentt (robust) or normal.")] = "studentt",
-    column: Annotated[
+    engine: Annotated[
+        str, typer.Option(help="numpyro (NUTS), pymc (NUTS by PyMC) or laplace.")
+    ] = "numpyro",
+    likelihood: Likelihood = "studentt",
+    part: Part = None,
+    column: Columns = None,
+    groups: Annotated[
         list[str] | None,
-        typer.Option(help='Map a column: --column N="Model Size". Repeat for each.'),
+        typer.Option(help="Column that names the group of a run, to pool; repeat to join several."),
     ] = None,
     prior: Annotated[
         list[str] | None,
         typer.Option(help='Set a prior: --prior "alpha=LogNormal(mu=-1.2, sigma=0.4)", or q=1.'),
     ] = None,
+    no_drift: Annotated[
+        bool, typer.Option("--no-drift", help="Take the law as exact beyond the runs.")
+    ] = False,
     draws: Annotated[
         int | None, typer.Option(help="Draws a chain; default: until ESS 1000.")
     ] = None,
     chains: Annotated[int, typer.Option(help="Number of chains.")] = 4,
-    seed: Annotated[int, typer.Option(help="Seed of everything random.")] = 0,
+    seed: Seed = 0,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Save the posterior to this netCDF file.")
     ] = None,
     as_json: AsJson = False,
     force: Force = False,
 ) -> None:
-    """Fit a law to a table of runs."""
+    """Fit a law to a table of runs, or with --groups to groups of runs at once."""
     from bayescale._fit import fit as run_fit
     from bayescale.prior import Prior
 
-    columns = _pairs(column, "column", 'N="Model Size"')
-    priors = {n: Prior.parse(v) for n, v in _pairs(prior, "prior", "q=1").items()}
-    runs = _table(table, columns)
+    columns = pairs(column, "column", MAP)
+    priors = {n: Prior.parse(v) for n, v in pairs(prior, "prior", "q=1").items()}
+    if groups and no_drift:
+        raise UsageError("--no-drift does not go with --groups; give it to `predict` instead.")
+    runs = read_table(table, columns, part)
+    options: dict[str, Any] = {"engine": engine, "likelihood": likelihood, "prior": priors}
+    options |= {"draws": draws, "chains": chains, "seed": seed}
     with progress_line() as progress:
-        posterior = run_fit(
-            runs,
-            law,
-            engine=engine,
-            likelihood=likelihood,
-            prior=priors,
-            draws=draws,
-            chains=chains,
-            seed=seed,
-            progress=progress,
-        )
+        if groups:
+            from bayescale._groups import fit_groups
+
+            posterior = fit_groups(runs, law, groups=groups, progress=progress, **options).joint
+        else:
+            options |= {"drift": None} if no_drift else {}
+            posterior = run_fit(runs, law, progress=progress, **options)
     if output is not None:
         posterior.save(output)
-    _summary(posterior, as_json, force)
+    print_posterior(posterior, as_json, force)
 
 
 @command
 def summary(posterior: Saved, as_json: AsJson = False, force: Force = False) -> None:
     """Print the parameters and diagnostics of a saved posterior."""
-    _summary(_load(posterior), as_json, force)
+    print_posterior(load_posterior(posterior), as_json, force)
+
+
+@command
+def compare(
+    posteriors: Annotated[
+        list[Path], typer.Argument(help="Two or more posteriors of one table, from `fit -o`.")
+    ],
+    by: Annotated[
+        str,
+        typer.Option(help="loo (leave one run out) or lfo (leave the larger runs out; refits)."),
+    ] = "loo",
+    as_json: AsJson = False,
+    force: Force = False,
+) -> None:
+    """Say which of several saved posteriors predicts runs better that it has not seen."""
+    from bayescale._compare import compare as run_compare
+
+    named = load_named(posteriors)
+    warnings.simplefilter("always", DiagnosticsWarning)  # no other output says them
+    result = run_compare(named, by=by, force=force)
+    trusted = not any(posterior.diagnosis.refusals for posterior in named.values())
+    if as_json:
+        entries = result.reset_index().to_dict(orient="records")
+        json_out({"by": by, "posteriors": entries, "trusted": trusted})
+        return
+    untrusted(trusted)
+    show(result)
 
 
 @command
@@ -281,13 +387,17 @@ def predict(
         typer.Option(help="Any other resource of the law: --at density=0.5. Repeat for each."),
     ] = None,
     noise: Annotated[bool, typer.Option(help="Include the scatter of a new run.")] = False,
+    no_drift: Annotated[
+        bool, typer.Option("--no-drift", help="Take the law as exact beyond the runs.")
+    ] = False,
     as_json: AsJson = False,
     force: Force = False,
 ) -> None:
     """Predict the loss at given sizes; repeat --N and --D for several points."""
     given: dict[str, Any] = {k: v for k, v in (("N", n), ("D", d), ("C", c)) if v}
-    given |= {k: _number(k, v) for k, v in _pairs(at, "at", "density=0.5").items()}
-    prediction = _load(posterior).predict(noise=noise, force=force, **given)
+    given |= {k: number(k, v) for k, v in pairs(at, "at", "density=0.5").items()}
+    saved = load_posterior(posterior)
+    prediction = saved.predict(noise=noise, drift=not no_drift, force=force, **given)
     if as_json:
         json_out(prediction.to_dict())
         return
@@ -306,7 +416,7 @@ def plan(
     """Divide a compute budget between model size and data."""
     from bayescale._plan import plan as run_plan
 
-    result = run_plan(_load(posterior), compute, cost=cost, force=force)
+    result = run_plan(load_posterior(posterior), compute, cost=cost, force=force)
     for reason in result.diagnosis.warnings:
         say(f"warning: {reason}")
     if as_json:
@@ -333,61 +443,3 @@ def _cache_folder() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("bayescale")
-
-
-def _load(path: Path) -> "Posterior":
-    from bayescale.posterior import Posterior
-
-    return Posterior.load(path)
-
-
-def _table(table: str, columns: dict[str, str]) -> "Runs":
-    from bayescale.data import load
-    from bayescale.runs import read_runs
-
-    path = Path(table)
-    if table != "-" and not path.suffix and not path.exists():  # then it can only be a name
-        runs = load(table, columns=columns or None)
-    else:
-        runs = read_runs(table, columns=columns or None)
-    for note in runs.notes:
-        say(f"note: {note}")
-    return runs
-
-
-def _number(name: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise UsageError(f"--at {name} takes a number; got '{text}'.") from None
-
-
-def _pairs(given: list[str] | None, option: str, example: str) -> dict[str, str]:
-    pairs = {}
-    for item in given or []:
-        name, equals, value = item.partition("=")
-        if not (name.strip() and equals and value.strip()):
-            raise UsageError(
-                f"--{option} takes NAME=VALUE, such as --{option} {example}; got '{item}'."
-            )
-        pairs[name.strip()] = value.strip()
-    return pairs
-
-
-def _summary(posterior: "Posterior", as_json: bool, force: bool) -> None:
-    diagnosis = posterior.diagnose()
-    trusted = not diagnosis.refusals
-    if as_json:
-        json_out({**posterior.to_dict(), "trusted": trusted})
-    else:
-        untrusted(trusted)
-        write(f"{posterior.law.name}: {posterior.law.formula_text()}")
-        record = posterior.record
-        write(
-            f"{record['n_runs']} runs of {record['table']}, engine {record['engine']}, "
-            f"seed {record['seed']}"
-        )
-        show(posterior.summary())
-        write(f"diagnostics: {diagnosis}")
-    if not force:
-        diagnosis.require()

@@ -47,7 +47,7 @@ LAYERS = {
         "_calibrate sbc",
         "_collapse",
         "plots",
-        "_demo",
+        "_demo _commands",
         "cli",
     ),
 }

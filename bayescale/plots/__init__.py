@@ -1,4 +1,4 @@
-"""Drawings: the fit of a posterior, its exponents, the frontier, and the collapse of a table.
+"""Drawings: the fit of a posterior, its exponents, the frontier, a table's collapse, calibration.
 
 Each function returns a Matplotlib figure that no global state knows of; `save` writes it. Its
 layout follows its size: ``figure.set_size_inches(3.4, 3.6)`` fits a column.
@@ -10,19 +10,23 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 if TYPE_CHECKING:
+    from bayescale.plots._calibration import calibration as calibration
     from bayescale.plots._collapse import collapse as collapse
     from bayescale.plots._exponents import exponents as exponents
     from bayescale.plots._fit import fit as fit
     from bayescale.plots._frontier import frontier as frontier
     from bayescale.plots._save import save as save
+    from bayescale.plots._sbc import sbc as sbc
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
     submod_attrs={
+        "_calibration": ["calibration"],
         "_collapse": ["collapse"],
         "_exponents": ["exponents"],
         "_fit": ["fit"],
         "_frontier": ["frontier"],
         "_save": ["save"],
+        "_sbc": ["sbc"],
     },
 )

@@ -24,7 +24,7 @@ from bayescale.model import Model
 
 FILE = Path(__file__).with_suffix(".json")
 DATASET = "epoch_chinchilla"
-LAWS = ("chinchilla", "share", "kaplan_floor")
+LAWS = ("chinchilla", "share", "kaplan_floor", "crossover")
 SEED = 20_000
 DRAWS, CHAINS = 2500, 4
 ATTEMPT = nuts.Attempt(2000, 0.98)
@@ -70,7 +70,7 @@ def made(law: str) -> dict[str, Any]:
     divergent = int(result.sample_stats["diverging"].sum())
     found = {n: summary(v) for n, v in quantities(model, dict(result.coordinates)).items()}
     worst = max(s["r_hat"] for s in found.values()), min(s["ess_bulk"] for s in found.values())
-    print(law, "R-hat", worst[0], "ESS", worst[1], "divergent", divergent)
+    print(law, "R-hat", worst[0], "ESS", worst[1], "divergent", divergent)  # noqa: T201
     return {
         "model": model.to_dict(),
         "runs": len(runs),

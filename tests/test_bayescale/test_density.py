@@ -192,7 +192,7 @@ GROUPS = {"replicates": ["N", "D"], "shared": ["data_order"], "curves": ["run"]}
 def groups_of(name):
     """Rows of each group, in their order; two rows are as far from their median."""
     table = RUNS.table
-    time = ["D"] if name == "curves" else ["run"]
+    time = ["D"] if name == "curves" else ["run", "N", "D"]
     return [
         part.sort_values(time, kind="stable").index.to_numpy()
         for _, part in table.groupby(GROUPS[name])

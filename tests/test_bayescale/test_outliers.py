@@ -93,6 +93,7 @@ def test_over_many_tables_the_default_moves_by_half_a_sd_and_with_nu_held_by_les
         assert set(np.argsort(-found)[:5]) == set(table.bad)
         learned.append(moved(usual, spoilt))
         held.append(moved(usual, fit(table.spoilt, nu=4.0)))
+    print(learned, held)
     assert np.median(learned) < 0.5
     assert max(learned) < 3
     assert np.median(held) < 0.35
