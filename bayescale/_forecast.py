@@ -127,13 +127,13 @@ def mixture(parts: list[Forecast], weights: np.ndarray) -> Forecast:
     )
 
 
-def whole_shares(weights: np.ndarray, total: int) -> np.ndarray:
+def whole_shares(weights: np.ndarray, total: int) -> list[int]:
     """Whole numbers that add up to `total` in the proportion of weights (largest remainders)."""
     exact = np.asarray(weights) / np.sum(weights) * total
     shares = np.floor(exact).astype(int)
     order = np.argsort(shares - exact, kind="stable")
     shares[order[: total - shares.sum()]] += 1
-    return shares
+    return shares.tolist()
 
 
 def thinned(count: int, wanted: int) -> np.ndarray:

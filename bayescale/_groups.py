@@ -284,7 +284,7 @@ def fit_groups(
         # A noise scale that differs between groups is read in the order of the dependence.
         order = model.observe(table).columns["order"]
         table = replace(table, table=table.table.iloc[order].reset_index(drop=True))
-    draw = centring.sample if sampler.markov_chain else sampler.sample
+    draw = centring.sample if sampler.name == "numpyro" else sampler.sample
     told = progress or (lambda stage: None)
     result = draw(model, table, draws=draws, chains=chains, seed=seed, progress=told)
     record = record_of(table, engine=engine, seed=seed, facts=result.facts)

@@ -250,9 +250,8 @@ def calibrate(
         result = run_calibrate(
             runs, law or LAWS, cuts=cut, likelihood=likelihood, seed=seed, progress=progress
         )
-    refused = int((result.table["status"] == "refuse").sum())
-    if refused:
-        say(f"warning: {refused} of the fits were refused by their diagnostics, and count.")
+    if refused := list(result.table["status"]).count("refuse"):
+        say(f"warning: diagnostics refused {refused} fits; their forecasts count all the same.")
     if output is not None:
         from bayescale import plots
 

@@ -101,6 +101,7 @@ def _draw_coverage(axes: Axes, result: Calibration) -> list[Any]:
         look: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": dashes}
         if name == STACK:
             look = {"color": style.INK, "marker": "D", "linestyle": "-", "linewidth": 1.8}
+            look["zorder"] = 1.5  # where all weight is one law's, that law is seen
         look |= {"markersize": 4, "label": name}
         axes.plot(NOMINAL, coverage(forecasts), markevery=marked, gid=f"coverage {name}", **look)
         handles.append(Line2D([], [], **look))
@@ -140,8 +141,9 @@ class _Ahead:
         low, high = one.interval(BAND)
         kept = np.argsort(size, kind="stable")[thinned(len(size), min(len(size), MOST))]
         columns = (size, 100 * one.error, 100 * (low - median), 100 * (high - median))
-        drawn = [column[kept] for column in columns]
-        return cls(law, cut.at, _size_label(outlook.runs.resources), *drawn, len(size))
+        at, error, below, above = (column[kept] for column in columns)
+        label = _size_label(outlook.runs.resources)
+        return cls(law, cut.at, label, at, error, below, above, len(size))
 
 
 def _size_label(names: Sequence[str]) -> str:

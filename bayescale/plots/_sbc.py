@@ -36,11 +36,12 @@ def sbc(ranks: Ranks) -> Figure:
     names = [str(name) for name in ranks.ranks]
     across = min(ACROSS, len(names))
     down = -(-len(names) // across)
+    at, _, low, high = ecdf_difference(ranks.ranks[names[0]].to_numpy(dtype=np.float64))
     with style.styled():
         figure = style.Plot(max(1.8 * across, 3.6), 1.55 * down + 0.75)
         panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
         inside = [
-            _draw(axes, name, ranks.ranks[name].to_numpy(dtype=np.float64))
+            _draw(axes, name, at, _difference(ranks.ranks[name].to_numpy(), at), low, high)
             for axes, name in zip(panels.flat, names, strict=False)
         ]
         for axes in panels.flat[len(names) :]:
@@ -55,9 +56,20 @@ def sbc(ranks: Ranks) -> Figure:
     return figure
 
 
-def _draw(axes: Axes, name: str, ranks: np.ndarray) -> bool:
+def _difference(ranks: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """As `ecdf_difference`, without its band, which depends on the number of ranks alone."""
+    return np.searchsorted(np.sort(ranks), at, side="right") / len(ranks) - at
+
+
+def _draw(
+    axes: Axes,
+    name: str,
+    at: np.ndarray,
+    difference: np.ndarray,
+    low: np.ndarray,
+    high: np.ndarray,
+) -> bool:
     """Draw one quantity, and return whether it stays inside its band."""
-    at, difference, low, high = ecdf_difference(ranks)
     outside = (difference < low) | (difference > high)
     axes.set_label(name)
     axes.fill_between(at, low, high, color=style.BLUE, alpha=0.25, linewidth=0, gid="band")
@@ -69,7 +81,7 @@ def _draw(axes: Axes, name: str, ranks: np.ndarray) -> bool:
             difference[outside],
             color=style.ORANGE,
             marker="X",
-            markersize=3,
+            markersize=2.5,
             linestyle="none",
             gid="outside",
         )

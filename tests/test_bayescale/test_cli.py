@@ -206,7 +206,7 @@ def test_a_bad_table_exits_3_with_one_sentence(fault: str, tmp_path: Path) -> No
         (("predict", "SAVED", "--N", "1e9"), 2, "predicts from N, D; got N"),
         (("fit", "TABLE", "--table", "a"), 2, "is a file; leave it out"),
         (("fit", "gadre_overtrain", "--table", "rpj/c4"), 3, "has no table 'rpj/c4'"),
-        (("fit", "TABLE", "--likelihood", "rounded"), 2, "takes step=, a positive number"),
+        (("fit", "TABLE", "--likelihood", "rounded(step=-1)"), 2, "takes step=, a positive number"),
         (("fit", "TABLE", "--likelihood", "student"), 2, "Did you mean 'studentt'"),
         (("fit", "TABLE", "--groups", "corpus"), 3, "no column 'corpus'"),
         (("fit", "TABLE", "--groups", "corpus", "--no-drift"), 2, "does not go with --groups"),

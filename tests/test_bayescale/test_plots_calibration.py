@@ -28,7 +28,7 @@ def forecast(seen: np.ndarray, width: float, shift: float = 0.0) -> Forecast:
     """Normal predictive distributions around what was seen, the same for each run."""
     quantiles = stats.norm.ppf((np.arange(400) + 0.5) / 400)
     draws = (seen + shift)[None, :] + width * quantiles[:, None]
-    density = stats.norm(seen + shift, width).logpdf(seen)
+    density = stats.norm.logpdf(seen, seen + shift, width)
     return Forecast(seen, draws, density)
 
 
@@ -36,7 +36,7 @@ def made(count: int = 30, *, stack: bool = True, columns: tuple[str, ...] = ("N"
     """A calibration of two laws at two cuts: one whose errors are known, one that is worse."""
     n = np.geomspace(1e8, 1e10, count)
     frame = pd.DataFrame({"N": n, "D": 20 * n, "C": 120 * n**2, "loss": 2 + (n / 1e8) ** -0.3})
-    runs = bs.read_runs(frame[[*columns, "loss"]])
+    runs = bs.read_runs(frame.filter(items=[*columns, "loss"]))
     size = frame["C"].to_numpy()
     cuts = tuple(Cut(at, size < at, size >= at, 9.0) for at in CUTS)
     forecasts: dict[str, list[Forecast]] = {"good": [], "poor": []}
@@ -45,7 +45,7 @@ def made(count: int = 30, *, stack: bool = True, columns: tuple[str, ...] = ("N"
         error = np.where(np.arange(len(seen)) % 4 == 0, 0.03, 0.005)
         near = forecast(seen, 0.01)
         forecasts["good"].append(
-            Forecast(seen, near.draws - error, stats.norm(0, 0.01).logpdf(error))
+            Forecast(seen, near.draws - error, stats.norm.logpdf(error, 0, 0.01))
         )
         forecasts["poor"].append(forecast(seen, 0.01, shift=0.5))
     found = {name: tuple(each) for name, each in forecasts.items()}
@@ -168,7 +168,7 @@ def test_of_many_runs_some_are_drawn_and_the_legend_says_so() -> None:
 def test_a_refused_fit_is_said_in_red(result: Calibration) -> None:
     model = bs.Model.at("power_D", pivot={"D": 1e10})
     runs = model.simulate({"D": np.geomspace(1e9, 1e11, 5)}, seed=0).runs
-    tree = to_tree(model, runs, Draws({n: np.ones((1, 4)) for n in model.priors.table}, {}))
+    tree = to_tree(model, runs, Draws({n: np.full((1, 4), 0.5) for n in model.priors.table}, {}))
     posterior = bs.Posterior(model.law, model, tree, Diagnosis(refusals=("no.",)), {})
     parts = result.outlook
     refused = Outlook(parts.runs, parts.cuts, {"good": (posterior,) * 2}, parts.forecasts)
@@ -183,8 +183,8 @@ def test_a_refused_fit_is_said_in_red(result: Calibration) -> None:
 def ranks(count: int, refused: int = 0) -> Ranks:
     """Uniform ranks of `count` quantities, but for the last: piled up at both ends."""
     rng = np.random.default_rng(0)
-    table = {f"q{index}": rng.uniform(size=200) for index in range(count - 1)}
-    table["log N*"] = rng.beta(0.4, 0.4, 200)
+    table = {f"q{index}": rng.uniform(size=80) for index in range(count - 1)}
+    table["log N*"] = rng.beta(0.15, 0.15, 80)
     return Ranks(pd.DataFrame(table), Fits([], [], [], 0), refused, 0)
 
 
@@ -212,7 +212,7 @@ def test_ranks_outside_the_band_are_marked_and_named() -> None:
     at, difference, low, high = ecdf_difference(given.ranks["log N*"].to_numpy())
     beyond = (difference < low) | (difference > high)
     np.testing.assert_array_equal(marked.get_xdata(), at[beyond])
-    assert "ranks of 200 tables (2 refused by the gate)" in legend_texts(figure)
+    assert "ranks of 80 tables (2 refused by the gate)" in legend_texts(figure)
     assert "99% simultaneous band" in legend_texts(figure)
 
 
@@ -223,6 +223,6 @@ def test_a_short_last_row_leaves_no_empty_panel() -> None:
     assert labelled == [False, False, True, True, True, True]
 
 
-def test_both_are_drawn_at_the_width_of_a_column(tmp_path: Any, figure: Figure) -> None:
+def test_both_are_written_to_files(tmp_path: Any, figure: Figure) -> None:
     for name, drawn in (("calibration", figure), ("sbc", plots.sbc(ranks(5)))):
         assert plots.save(drawn, tmp_path / f"{name}.png").stat().st_size > 10_000
