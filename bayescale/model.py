@@ -151,7 +151,8 @@ class Model:
     ) -> "Model":
         """Model with default priors at a given pivot and loss level, before any run."""
         law = find_law(law)
-        noise = likelihoods.get(likelihood).scaled_to(pivot)
+        known = {r.name: pivot[r.name] for r in law.resources if r.name in pivot}
+        noise = likelihoods.get(likelihood).scaled_to(known)
         priors = default_priors(law, noise.priors(), pivot=pivot, level=level)
         return cls(law, priors.replace(prior or {}), noise, drift=drift)
 

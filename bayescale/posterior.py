@@ -1,6 +1,5 @@
 """The posterior: draws of a law's parameters with everything needed to use and reproduce them."""
 
-import json
 import os
 import warnings
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from bayescale import _pointwise as pointwise
-from bayescale._atomic import replacing
+from bayescale._file import read_posterior, write_posterior
 from bayescale._outlier_table import outlier_table
 from bayescale._prediction import QUANTILES, Prediction, distance, points_of
 from bayescale.diagnose import TAIL_PROB, Diagnosis
@@ -27,9 +26,6 @@ from bayescale.observations import Observations
 from bayescale.runs import Runs
 from theory.errors import TheoryError
 from theory.law import AbstractLaw
-
-FORMAT = 2
-"""Version of the saved layout."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -388,7 +384,6 @@ class Posterior:
         if self.model is None:
             raise UsageError("draws made elsewhere have no model to save; save them as a table.")
         about = {
-            "format": FORMAT,
             "model": self.model.to_dict(),
             "diagnosis": {
                 "refusals": list(self.diagnosis.refusals),
@@ -396,17 +391,7 @@ class Posterior:
             },
             "record": dict(self.record),
         }
-        tree = self.data.copy()
-        tree.attrs["bayescale"] = json.dumps(about)
-        target = Path(path)
-        try:
-            with replacing(target) as partial:
-                tree.to_netcdf(partial, engine="h5netcdf")
-        except OSError as error:
-            raise PosteriorFileError(
-                f"the posterior cannot be written to '{target}': {error}; name another path."
-            ) from error
-        return target
+        return write_posterior(self.data, about, Path(path))
 
     @classmethod
     def load(cls, path: str | os.PathLike, *, law: AbstractLaw | None = None) -> "Posterior":
@@ -425,23 +410,7 @@ class Posterior:
             If the file is missing, damaged, of another format, or of another law.
         """
         source = Path(path)
-        if not source.is_file():
-            raise PosteriorFileError(
-                f"there is no file '{source}'; make one with `bayescale fit TABLE -o {source}`."
-            )
-        try:
-            with xr.open_datatree(source, engine="h5netcdf") as tree:
-                data = tree.load()
-            about = json.loads(data.attrs.pop("bayescale"))
-        except (OSError, KeyError, ValueError) as error:
-            raise PosteriorFileError(
-                f"'{source}' is not a posterior saved by bayescale, or it is damaged; fit again."
-            ) from error
-        if about["format"] != FORMAT:
-            raise PosteriorFileError(
-                f"'{source}' has format {about['format']}, but this version reads {FORMAT}; "
-                "fit again, or use the version named in it."
-            )
+        data, about = read_posterior(source)
         try:
             model = Model.from_dict(about["model"], law=law)
         except (UsageError, TheoryError) as error:

@@ -221,7 +221,7 @@ def read_runs(
             alarms.append(
                 f"{where}: {len(table)} rows have only {distinct} distinct values of column "
                 f"'{labels['run']}': checkpoints of one run are not independent, so intervals "
-                "will be too narrow; keep one row a run."
+                "will be too narrow; keep one row a run, or fit with likelihood='curves'."
             )
     table = _with_run(table, rows, notes)
     if np.median(table["loss"]) > 15:

@@ -31,7 +31,7 @@ LAYERS = {
         "likelihood pooling data",
         "model published",
         "outliers raw engines.engine engines.density",
-        "_pointwise _prediction",
+        "_pointwise _prediction _file",
         "_loo _trends _sensitivity _outlier_table",
         "posterior _predictive",
         "_forecast checks engines",

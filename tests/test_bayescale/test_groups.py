@@ -15,6 +15,7 @@ from bayescale._poolings import ALL, pooling_comparison
 from bayescale.diagnose import Diagnosis
 from bayescale.engines.engine import Draws
 from bayescale.errors import DiagnosticsWarning, PosteriorFileError, RunsError, UsageError
+from bayescale.model import geometric_mean
 from bayescale.posterior import Posterior, record_of
 from bayescale.runs import Runs
 
@@ -54,7 +55,11 @@ def simulated() -> tuple[Runs, dict[str, np.ndarray]]:
     made = model.simulate(pd.DataFrame(design), seed=3, coordinates=TRUTH)
     assert model.pooling is not None
     sites = {n: v if model.shapes[n] else np.array([v]) for n, v in made.coordinates.items()}
-    return made.runs, model.pooling.in_groups(sites, model.priors, np.arange(6), np)
+    truth = model.pooling.in_groups(sites, model.priors, np.arange(6), np)
+    # At the pivot of the table, where the fit has its coordinates.
+    pivot = {name: np.log(geometric_mean(made.runs.column(name))) for name in PIVOT}
+    parameters = model.parameters(truth, np)
+    return made.runs, truth | model.law.chart.to_coordinates(parameters, pivot, np)
 
 
 @pytest.fixture(scope="module")
@@ -213,6 +218,7 @@ def test_a_small_group_borrows_strength(
 ) -> None:
     runs, truth = simulated
     model = fitted.model.alone()
+    assert model.priors.pivot["N"] == pytest.approx(geometric_mean(runs.column("N")))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DiagnosticsWarning)
         alone = fit_groups(runs, separate=fitted.pooling.coordinates, draws=1000, seed=0)
