@@ -97,10 +97,9 @@ class Calibration:
     def summary(self) -> pd.DataFrame:
         """The table averaged over cuts; one row a law (root mean square for ``rmse``)."""
         table = self.table.drop(columns="status").astype(np.float64)
-        table["rmse"] **= 2
-        means = table.groupby(level="law", sort=False).mean()
-        means["rmse"] **= 0.5
-        return means
+        squared = table.assign(rmse=table["rmse"] ** 2)
+        means = pd.DataFrame(squared.groupby(level="law", sort=False).mean())
+        return means.assign(rmse=np.sqrt(means["rmse"]))
 
     @property
     def reasons(self) -> tuple[str, ...]:

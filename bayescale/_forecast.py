@@ -111,7 +111,7 @@ def forecast(posterior: Posterior, runs: Runs, *, force: bool = False) -> Foreca
     return Forecast(
         log_loss=log_loss,
         draws=sample_noise(noise, np.random.default_rng(posterior.seed), mean.shape),
-        log_density=logsumexp(densities, axis=0) - np.log(len(mean)),
+        log_density=np.asarray(logsumexp(densities, axis=0)) - np.log(len(mean)),
     )
 
 
@@ -123,7 +123,9 @@ def mixture(parts: list[Forecast], weights: np.ndarray) -> Forecast:
         log_weights = np.log(weights)[:, None]
     densities = np.stack([part.log_density for part in parts])
     return Forecast(
-        parts[0].log_loss, np.concatenate(draws), logsumexp(densities + log_weights, axis=0)
+        parts[0].log_loss,
+        np.concatenate(draws),
+        np.asarray(logsumexp(densities + log_weights, axis=0)),
     )
 
 

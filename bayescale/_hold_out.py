@@ -1,14 +1,8 @@
 """How well a posterior predicts runs that it has not seen."""
 
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
-from scipy.special import logsumexp
-
-from bayescale.errors import RunsError, UsageError
-from bayescale.family import FAMILIES
-from bayescale.observations import Observations
+from bayescale._forecast import forecast
 from bayescale.posterior import Posterior
 from bayescale.runs import Runs
 
@@ -42,7 +36,7 @@ def hold_out(posterior: Posterior, runs: Runs, *, force: bool = False) -> HoldOu
     """Score a posterior on runs that were not fitted.
 
     The log predictive density of a run is ``log mean_s p(log loss | draw s)``, the noise of a new
-    run included.
+    run and the drift beyond the fitted ones included (`bayescale.drift`).
 
     Parameters
     ----------
@@ -62,23 +56,11 @@ def hold_out(posterior: Posterior, runs: Runs, *, force: bool = False) -> HoldOu
     DiagnosticsRefused
         If the gate refuses and `force` is not given.
     """
-    if posterior.model is None:
-        raise UsageError("these draws came without a likelihood, so they score no new run.")
-    if len(runs) == 0:
-        raise RunsError("no run is held out; choose a cut that leaves some on either side.")
-    resources: dict[str, Any] = {r.name: runs.column(r.name) for r in posterior.law.resources}
-    log_loss = np.log(runs.loss)
-    mean = np.log(posterior.predict(**resources, force=force).draws)
-    rows = Observations({name: np.log(column)[None, :] for name, column in resources.items()})
-    noise = posterior.model.likelihood.noise(mean, posterior.noise_draws, rows, np)
-    densities = FAMILIES[noise.family].log_density(log_loss, np, **noise.arguments)
-    log_score = logsumexp(densities, axis=0) - np.log(len(mean))
-    new = np.log(posterior.predict(**resources, noise=True, force=force).draws)
-    low, middle, high = np.quantile(new, [0.05, 0.5, 0.95], axis=0)
+    one = forecast(posterior, runs, force=force)
     return HoldOut(
         n_runs=len(runs),
-        log_score=float(np.mean(log_score)),
-        rmse=float(np.sqrt(np.mean((middle - log_loss) ** 2))),
-        coverage=float(np.mean((low <= log_loss) & (log_loss <= high))),
-        width=float(np.mean(high - low)),
+        log_score=one.log_score,
+        rmse=one.rmse,
+        coverage=one.coverage(0.9),
+        width=one.width(0.9),
     )

@@ -199,7 +199,7 @@ def fit_many(
     ]
     fitted = _run(chunks, client, devices, progress or (lambda stage: None))
     fits = Fits(models, runs, [one for part in fitted for one in part], seed)
-    refused = (fits.diagnostics["status"] == str(Status.REFUSE)).sum()
+    refused = sum(one.diagnosis.status is Status.REFUSE for one in fits.fitted)
     if refused:
         warnings.warn(
             f"{refused} of {len(fits)} tables were refused by their diagnostics; "

@@ -20,6 +20,7 @@ from jaxtyping import Float
 
 from bayescale import cost as costs
 from bayescale._many import Fits, fit_many
+from bayescale.diagnose import Status
 from bayescale.engines.density import Density
 from bayescale.engines.engine import Progress
 from bayescale.errors import UsageError
@@ -152,7 +153,7 @@ def simulation_based_calibration(
         _ranks(chosen, simulation, fits.fitted[index].coordinates, optimum, seed + index)
         for index, simulation in enumerate(made)
     ]
-    refused = int((fits.diagnostics["status"] == "refuse").sum())
+    refused = sum(one.diagnosis.status is Status.REFUSE for one in fits.fitted)
     return Ranks(pd.DataFrame(rows), fits, refused, seed)
 
 
@@ -198,7 +199,7 @@ def _ranks(
     def quantities(at: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         found = {name: at[name] for name in model.free}
         found |= optimum(at)
-        found["log likelihood"] = density.log_likelihood(at, observed, np).sum(axis=-1)
+        found["log likelihood"] = np.asarray(density.log_likelihood(at, observed, np)).sum(-1)
         return found
 
     rng = np.random.default_rng(seed)

@@ -71,9 +71,10 @@ def test_the_form_reaches_the_plan(pair: dict[str, bs.Posterior]) -> None:
     plans = [bs.plan(post, compute=[1e22, 1e24]) for post in pair.values()]
     mixed = bs.plan(both, compute=[1e22, 1e24])
     logs = [np.log(p.resources["N"][:, 1]) for p in plans]
-    # The variance of a mixture: mean of variances plus variance of means.
+    # The variance of a mixture: mean of variances plus variance of means; half the draws of each
+    # enter, so its Monte Carlo error is 3%.
     want = np.mean([x.var() for x in logs]) + np.var([x.mean() for x in logs])
-    assert np.log(mixed.resources["N"][:, 1]).var() == pytest.approx(want, rel=0.02)
+    assert np.log(mixed.resources["N"][:, 1]).var() == pytest.approx(want, rel=0.1)
     assert set(mixed.summary().loc[1e24].index) == {"N", "D", "D/N", "loss"}
     spent = 6 * mixed.recommended["N"] * mixed.recommended["D"]
     np.testing.assert_allclose(spent, [1e22, 1e24])
