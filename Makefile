@@ -42,8 +42,9 @@ check: $(DEV) ## Lint, format, types, and which module may import which
 	@echo "layers"
 	@$(BIN)/python -m pytest -q tests/test_layers.py
 
-bench: $(TEST) ## Time and memory of the command line
+bench: $(TEST) ## Time and memory of the command line; many tables against a loop of single fits
 	@$(BIN)/python tests/benchmarks/cli.py
+	@$(BIN)/python tests/benchmarks/batch.py loop
 
 clean: ## Remove .venv, caches, and what the demo wrote
 	rm -rf $(VENV) bayescale-demo dist build .pytest_cache .ruff_cache .hypothesis

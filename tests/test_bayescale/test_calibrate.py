@@ -124,6 +124,7 @@ def test_a_wrong_noise_scale_is_found() -> None:
     assert not found.verdicts.loc["log likelihood", "uniform"]
 
 
+@pytest.mark.slow
 def test_a_prior_mismatch_is_found() -> None:
     shifted = model(prior={"alpha": Prior.around(0.6, 0.2)})
     found = simulation_based_calibration(model(), DESIGN, replicates=100, fitted=shifted, seed=2)
@@ -131,6 +132,7 @@ def test_a_prior_mismatch_is_found() -> None:
     assert found.verdicts.loc["alpha", "mean"] < 0.4
 
 
+@pytest.mark.slow
 def test_a_wrong_jacobian_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     class WithoutJacobian(Density):
         def log_prior(self, position, sites, ops=np, numbers=None):

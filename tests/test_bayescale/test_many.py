@@ -53,6 +53,7 @@ def test_every_table_is_diagnosed(fits: bs.Fits, tables: list[Runs]) -> None:
     assert repr(fits).startswith("Fits(6 tables, law 'chinchilla', diagnostics ")
 
 
+@pytest.mark.slow
 def test_posteriors_are_those_of_single_fits(fits: bs.Fits, tables: list[Runs]) -> None:
     for index in (0, 5):
         single = bs.fit(tables[index], seed=1).summary(coordinates=True)
@@ -125,6 +126,7 @@ COVARIANCE = np.array([[1.0, 0.9, 0.0], [0.9, 1.0, 0.3], [0.0, 0.3, 4.0]])
 PRECISION = np.linalg.inv(COVARIANCE)
 
 
+@pytest.mark.slow
 def test_the_sampler_draws_from_a_gaussian() -> None:
     model = Model.at("power", pivot={"N": 1e8}, likelihood="normal", prior={"sigma": 0.01})
     density = _Gaussian(model)
@@ -172,6 +174,7 @@ def test_a_refused_table_is_loud_and_says_why() -> None:
     assert fine.diagnosis.status is Status.OK
 
 
+@pytest.mark.slow
 def test_refused_tables_warn(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("FIRST", "SECOND"):
         monkeypatch.setattr(batch, name, batch.Effort(50, 0.5, (1, 1)))
@@ -202,6 +205,7 @@ def test_bad_input_is_named(tables: list[Runs]) -> None:
         fit_many([tables[0], few])
 
 
+@pytest.mark.slow
 def test_devices_share_the_tables(tables: list[Runs]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DiagnosticsWarning)
