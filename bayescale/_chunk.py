@@ -23,8 +23,10 @@ from bayescale.diagnose import (
 from bayescale.engines import batch
 from bayescale.engines.density import Density, Numbers
 from bayescale.engines.mode import starts_of
+from bayescale.family import FAMILIES
 from bayescale.model import Model
 from bayescale.observations import Observations
+from bayescale.prior import Prior, Priors
 from bayescale.runs import Runs
 
 
@@ -144,9 +146,29 @@ def _padded(model: Model, runs: Runs, rows: int) -> Observations:
     return model.observe(filled)._replace(weight=weight)
 
 
+def form_of(model: Model) -> Model:
+    """The model with other numbers in its priors: what the compiled program depends on.
+
+    All tables of one law, likelihood and families of priors have the same form, so that one program
+    is compiled for them in a process; their own numbers are data (`Numbers`).
+    """
+    table = {name: _unit(prior) for name, prior in model.priors.table.items()}
+    pivot = dict.fromkeys(model.priors.pivot, 1.0)
+    return replace(model, priors=Priors(table, pivot, model.priors.bounds), drift=None)
+
+
+def _unit(prior: Prior) -> Prior:
+    """A prior of the same family with arguments 0 and 1."""
+    if prior.is_fixed:
+        return Prior.fixed(0.5)
+    family = FAMILIES[prior.family]
+    ones = {"upper", *family.positive}
+    return Prior(prior.family, **{n: float(n in ones) for n in family.arguments})
+
+
 def fit_chunk(chunk: Chunk, devices: Sequence[Any] | None = None) -> list[Fitted]:
     """Fit the tables of a chunk, those that fail twice."""
-    density, count = Density(chunk.models[0]), len(chunk.tables)
+    density, count = Density(form_of(chunk.models[0])), len(chunk.tables)
     width = _multiple(chunk.width, devices)
     lanes = _with_keys(chunk.lanes(width), chunk.seed)
     draws = batch.sample(density, lanes, chains=chunk.chains, sharding=_sharding(devices))

@@ -107,19 +107,19 @@ def model(**options) -> Model:
 
 @pytest.fixture(scope="module")
 def ranks() -> Ranks:
-    return simulation_based_calibration(model(), DESIGN, replicates=100, seed=2)
+    return simulation_based_calibration(model(), DESIGN, replicates=64, seed=2)
 
 
 def test_ranks_of_the_right_model_are_uniform(ranks: Ranks) -> None:
     assert ranks.uniform, ranks.verdicts
     assert set(ranks.ranks) == {"L_pivot", "floor_fraction", "alpha", "sigma", "log likelihood"}
-    assert repr(ranks).startswith("Ranks of 100 tables, uniform for every quantity")
-    assert ranks.to_tree()["prior_sbc"]["alpha"].shape == (1, 100)
+    assert repr(ranks).startswith("Ranks of 64 tables, uniform for every quantity")
+    assert ranks.to_tree()["prior_sbc"]["alpha"].shape == (1, 64)
 
 
 def test_a_wrong_noise_scale_is_found() -> None:
     twice = model(prior={"sigma": Prior.around(0.02, 0.1)})
-    found = simulation_based_calibration(model(), DESIGN, replicates=100, fitted=twice, seed=2)
+    found = simulation_based_calibration(model(), DESIGN, replicates=64, fitted=twice, seed=2)
     assert not found.verdicts.loc["sigma", "uniform"]
     assert not found.verdicts.loc["log likelihood", "uniform"]
 
@@ -127,7 +127,7 @@ def test_a_wrong_noise_scale_is_found() -> None:
 @pytest.mark.slow
 def test_a_prior_mismatch_is_found() -> None:
     shifted = model(prior={"alpha": Prior.around(0.6, 0.2)})
-    found = simulation_based_calibration(model(), DESIGN, replicates=100, fitted=shifted, seed=2)
+    found = simulation_based_calibration(model(), DESIGN, replicates=64, fitted=shifted, seed=2)
     assert not found.verdicts.loc["alpha", "uniform"]
     assert found.verdicts.loc["alpha", "mean"] < 0.4
 
@@ -143,7 +143,7 @@ def test_a_wrong_jacobian_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     wide = model(prior={"sigma": Prior.around(0.01, 1.0)})
     few = {"N": 10.0 ** np.linspace(7, 9.5, 8)}
     monkeypatch.setattr(_chunk, "Density", WithoutJacobian)
-    found = simulation_based_calibration(wide, few, replicates=100, seed=2)
+    found = simulation_based_calibration(wide, few, replicates=64, seed=2)
     assert not found.verdicts.loc["sigma", "uniform"]
     assert found.verdicts.loc["sigma", "mean"] > 0.55
 

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 import bayescale as bs
-from bayescale._chunk import Chunk, Fitted
+from bayescale._chunk import Chunk, Fitted, form_of
 from bayescale._many import fit_many
 from bayescale.diagnose import Status
 from bayescale.engines import batch
@@ -113,6 +113,16 @@ def test_numbers_as_data_give_the_density_of_the_model(likelihood: str) -> None:
     want = float(density.log_density(position, observed))
     got = float(density.log_density(position, observed, numbers=Numbers.of(model)))
     assert got == pytest.approx(want, rel=1e-12)
+
+
+def test_models_of_one_form_share_a_program(tables: list[Runs]) -> None:
+    forms = [form_of(Model.for_runs("chinchilla", runs)) for runs in tables]
+    assert len(set(forms)) == 1
+    fixed = Model.for_runs("chinchilla", tables[0], prior={"alpha": 0.3})
+    assert form_of(fixed) != forms[0]
+    for likelihood in LIKELIHOODS:
+        model = Model.at("share", pivot=PIVOT, likelihood=likelihood)
+        assert form_of(model).free == model.free
 
 
 class _Gaussian(Density):
