@@ -83,6 +83,7 @@ def compared(seeds: range) -> Compared:
     return Compared(np.array(width), np.array(covers))
 
 
+@pytest.mark.slow
 def test_intervals_are_as_wide_as_five_runs_deserve():
     found = compared(range(1000, 1003))
     curves, ideal, independent = found.width.T

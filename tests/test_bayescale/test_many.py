@@ -163,6 +163,7 @@ def test_the_sampler_draws_from_a_gaussian() -> None:
         assert p > 1e-3
 
 
+@pytest.mark.slow
 def test_a_table_that_fails_is_tried_again_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     runs = table(0, 40)
     monkeypatch.setattr(batch, "FIRST", batch.Effort(50, 0.5, (1, 1)))

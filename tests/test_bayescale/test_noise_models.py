@@ -211,6 +211,7 @@ def sizes(count: int, each: int = 1) -> pd.DataFrame:
 SEEDS = range(3)
 
 
+@pytest.mark.slow
 def test_a_trend_of_the_noise_is_found_and_none_is_found_where_there_is_none():
     model = Model.at("power_D", pivot=DATA, likelihood="heteroscedastic(over=D)")
     for trend in (-0.25, 0.0):
@@ -238,6 +239,7 @@ def test_known_errors_of_measurement_are_taken_off_the_noise():
         assert width(known, "alpha") < width(unknown, "alpha")
 
 
+@pytest.mark.slow
 def test_the_noise_of_the_seed_is_found_and_seeds_are_not_sizes():
     model = Model.at("power_D", pivot=DATA, likelihood="replicates")
     for seed in SEEDS:
@@ -248,6 +250,7 @@ def test_the_noise_of_the_seed_is_found_and_seeds_are_not_sizes():
         assert width(grouped, "alpha") > 1.3 * width(independent, "alpha")
 
 
+@pytest.mark.slow
 def test_what_runs_share_is_found():
     model = Model.at("power_D", pivot=DATA, likelihood="shared")
     for seed in SEEDS:
@@ -259,6 +262,7 @@ def test_what_runs_share_is_found():
         assert abs(off(post, "effect", 0.012)) < 3
 
 
+@pytest.mark.slow
 def test_runs_that_lie_above_the_law_by_accident_do_not_steepen_it():
     """Small runs are undertuned more often: Student-t takes that for a steeper law."""
     model = Model.at("power_D", pivot=DATA, likelihood="normal")
@@ -279,6 +283,7 @@ def test_runs_that_lie_above_the_law_by_accident_do_not_steepen_it():
     assert np.abs(errors["contaminated"]).max() < 3 < np.abs(errors["studentt"]).max()
 
 
+@pytest.mark.slow
 def test_rounding_is_not_taken_for_noise():
     model = Model.at("power_D", pivot=DATA, likelihood="normal")
     errors = {"rounded(step=0.05)": [], "normal": []}

@@ -120,6 +120,7 @@ def test_statistics_have_arvizs_names(drawn: Draws, runs: Runs) -> None:
     assert drawn.facts["mode_agreeing"] > 1
 
 
+@pytest.mark.slow
 def test_fit_takes_it(runs: Runs) -> None:
     told: list[str] = []
     post = bs.fit(runs, MODEL, engine="pymc", prior=FIXED, seed=0, progress=told.append)
@@ -133,6 +134,7 @@ def test_fit_takes_it(runs: Runs) -> None:
     assert not np.array_equal(post.draws["alpha"], other.draws["alpha"])
 
 
+@pytest.mark.slow
 def test_without_nutpie_pymc_samples_itself(
     runs: Runs, reference: Draws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -184,6 +186,7 @@ def test_a_program_has_the_posterior_of_its_formula(runs: Runs, reference: Draws
     _same_posterior(found, reference, MODEL.free)
 
 
+@pytest.mark.slow
 def test_smaller_steps_are_tried_where_draws_diverge(
     runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,6 +198,7 @@ def test_smaller_steps_are_tried_where_draws_diverge(
     assert "NUTS: draws diverged; again with a longer warm-up and smaller steps" in told
 
 
+@pytest.mark.slow
 def test_without_a_mode_it_says_so(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     from bayescale.engines.mode import NoModeFound
 
