@@ -167,9 +167,7 @@ def test_rows_of_one_run_stay_together() -> None:
 def test_cuts_that_leave_too_little_are_refused() -> None:
     with pytest.raises(RunsError, match=r"the cut at 1e\+30 leaves 20 runs below and 0 above"):
         divide(table(), [1e30], 5)
-    with pytest.raises(
-        RunsError, match=r"20 runs are too few to leave the future out"
-    ):
+    with pytest.raises(RunsError, match=r"20 runs are too few to leave the future out"):
         divide(table(), None, 30)
 
 
