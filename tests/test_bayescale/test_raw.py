@@ -145,7 +145,20 @@ def _agree(model: Model, runs: Runs = RUNS, count: int = 2) -> None:
         assert ours == pytest.approx(want, rel=ROUNDING)
 
 
-@pytest.mark.parametrize("law", laws.catalogue())
+OF_EVERY_KIND = {
+    *("power", "bounded_power", "broken_1", "odds_power", "chinchilla", "kaplan", "share"),
+    *("crossover", "harmonic", "muennighoff", "dmft_tied", "abnar", "farseer"),
+}
+"""One law of every kind; the others compile for a minute and are slow tests."""
+
+
+@pytest.mark.parametrize(
+    "law",
+    [
+        name if name in OF_EVERY_KIND else pytest.param(name, marks=pytest.mark.slow)
+        for name in laws.catalogue()
+    ],
+)
 def test_every_law_has_one_density(law: str) -> None:
     _agree(_model(law), count=1)
 
