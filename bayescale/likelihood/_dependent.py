@@ -85,8 +85,9 @@ def conditional(
     parameters
         ``sigma``, the scale of the Markov part; ``effect`` and ``nu``.
     """
-    columns, sigma, effect = rows.columns, parameters["sigma"], parameters["effect"]
+    columns, effect = rows.columns, parameters["effect"]
     order, start = columns["order"], columns["start"]
+    sigma = (parameters["sigma"] + 0.0 * mean)[..., order]  # groups may differ in it
     residual = (rows.log_loss - mean)[..., order]
     if decay is None:
         carried, fresh, scale = 0.0 * residual, 1.0, sigma

@@ -548,6 +548,7 @@ def test_compare_says_which_rows_are_not_reliable(
 # --- calibrate
 
 
+@pytest.mark.slow
 def test_calibrate_forecasts_the_larger_runs_of_a_file(tmp_path: Path) -> None:
     model = bs.Model.at("power_D", pivot={"D": 1e10})
     at = {"sigma": 0.005, "nu": 20.0, "alpha": 0.3, "floor_fraction": 0.5, "L_pivot": 2.7}

@@ -100,7 +100,13 @@ def test_the_result_is_reproducible_and_rows_that_fill_up_change_nothing(
     assert np.any(other_seed.fitted[0].coordinates["alpha"] != fits.fitted[0].coordinates["alpha"])
 
 
-@pytest.mark.parametrize("likelihood", LIKELIHOODS)
+@pytest.mark.parametrize(
+    "likelihood",
+    [
+        name if name in ("studentt", "curves") else pytest.param(name, marks=pytest.mark.slow)
+        for name in LIKELIHOODS
+    ],
+)
 def test_numbers_as_data_give_the_density_of_the_model(likelihood: str) -> None:
     runs = table(1, 24)
     extra = {"loss_se": 0.01, "data_order": np.arange(24) % 3, "run": np.repeat(list("abcdef"), 4)}
