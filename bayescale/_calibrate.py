@@ -14,17 +14,15 @@ import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
 
-from bayescale._forecast import Forecast, mixture
+from bayescale._forecast import Forecast, law_at, log_predictive, mixture
 from bayescale._future import Cut, Outlook, divide, look_ahead
 from bayescale._stack import EVIDENCE, stacking_weights
 from bayescale.drift import Drift, beyond
 from bayescale.engines.engine import Progress
 from bayescale.errors import UsageError
 from bayescale.expression import find_law
-from bayescale.family import FAMILIES
 from bayescale.likelihood import AbstractLikelihood
 from bayescale.model import DRIFT, Model
-from bayescale.observations import Observations
 from bayescale.posterior import Posterior
 from bayescale.prior import Prior
 from bayescale.runs import Runs, read_runs
@@ -277,19 +275,16 @@ def _scored(posterior: Posterior, runs: Runs) -> np.ndarray:
     model = posterior.model
     assert model is not None
     assert posterior.observed is not None
-    names = [r.name for r in posterior.law.resources]
     sizes = [r.name for r in posterior.law.sizes]
-    logs: dict[str, Any] = {name: np.log(runs.column(name))[None, :] for name in names}
     seen = {name: np.log(posterior.observed.column(name)) for name in sizes}
-    columns = {name: array[:, None] for name, array in posterior.log_parameters.items()}
-    mean = posterior.law.log_loss(columns, logs, np)
-    noise = posterior.noise_draws
+    mean, rows = law_at(posterior, runs)
+    noise, log_loss = posterior.noise_draws, np.log(runs.loss)
     z = np.random.default_rng([posterior.seed, 0x2A7E]).standard_normal((len(mean), 1))
-    unit = noise["sigma"] * beyond(seen, logs, sizes) * z
-    rows = Observations(logs)
-    found = []
-    for rate in RATES:
-        shifted = model.likelihood.noise(mean + rate * unit, noise, rows, np)
-        density = FAMILIES[shifted.family].log_density(np.log(runs.loss), np, **shifted.arguments)
-        found.append(np.mean(logsumexp(density, axis=0) - np.log(len(mean))))
+    unit = noise["sigma"] * beyond(seen, rows.log_resources, sizes) * z
+    found = [
+        np.mean(
+            log_predictive(model.likelihood.noise(mean + rate * unit, noise, rows, np), log_loss)
+        )
+        for rate in RATES
+    ]
     return np.array(found)

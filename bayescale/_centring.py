@@ -19,7 +19,7 @@ the spreads are moved a few times to where the groups scatter, by the EM algorit
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -160,25 +160,12 @@ def sample(
         observed, rng = model.observe(runs), np.random.default_rng(seed)
         progress("looking for the mode given the spreads")
         start = find_start(Density(model), observed, rng)
-        progress(f"NUTS: compiling and warming up {chains} chains")
-        starts = 2.0 * rng.standard_normal((chains, start.density.size))
-        keys = jax.random.split(jax.random.key(seed), chains)
         target = (start.centre, start.factor, observed)
-        trace, facts = {}, {}
-        for attempt in nuts.ATTEMPTS:
-            sampler = nuts._Sampler(start.density, attempt, target, keys, starts)
-            trace = nuts._enough(sampler, target, draws, chains, progress)
-            failure = nuts._failure(trace, target, judged=draws is None and chains > 1)
-            facts = {"warmup": attempt.warmup, "target_acceptance": attempt.acceptance}
-            if failure is None:
-                break
-            progress(f"NUTS: {failure}")
-        sites = start.density.constrain(start.centre + trace["z"] @ start.factor.T)
-    stats = {arviz: trace[name] for name, arviz in nuts.STATS.items()}
-    stats["lp"] = -stats["lp"]
-    facts |= {"mode_agreeing": start.agreeing, "mode_starts": start.starts}
+        options = {"draws": draws, "chains": chains, "seed": seed, "progress": progress}
+        found = nuts.draw(start.density, target, rng=rng, **options)
+    facts: dict[str, Any] = {"mode_agreeing": start.agreeing, "mode_starts": start.starts}
     facts["centring"] = {n: round(float(np.mean(w)), 3) for n, w in start.weights.items()}
-    return Draws(sites, stats, facts)
+    return replace(found, facts={**found.facts, **facts})
 
 
 def find_start(density: Density, observed: Observations, rng: np.random.Generator) -> Start:

@@ -1,7 +1,6 @@
 """What a posterior forecasts of runs that it has not seen, and how well."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -9,6 +8,7 @@ from scipy.special import logsumexp
 
 from bayescale.errors import RunsError, UsageError
 from bayescale.family import FAMILIES
+from bayescale.likelihood import Noise
 from bayescale.model import sample_noise
 from bayescale.observations import Observations
 from bayescale.posterior import Posterior
@@ -100,19 +100,28 @@ def forecast(posterior: Posterior, runs: Runs, *, force: bool = False) -> Foreca
     if len(runs) == 0:
         raise RunsError("no run is held out; choose a cut that leaves some on either side.")
     posterior.diagnosis.require(force=force)
-    logs: dict[str, Any] = {r.name: np.log(runs.column(r.name)) for r in posterior.law.resources}
-    columns = {name: array[:, None] for name, array in posterior.log_parameters.items()}
-    mean = posterior.law.log_loss(columns, {n: row[None, :] for n, row in logs.items()}, np)
-    mean = mean + posterior.log_drift({n: row[None, :] for n, row in logs.items()})
-    rows = Observations({name: row[None, :] for name, row in logs.items()})
+    mean, rows = law_at(posterior, runs)
+    mean = mean + posterior.log_drift(rows.log_resources)
     noise = posterior.model.likelihood.noise(mean, posterior.noise_draws, rows, np)
     log_loss = np.log(runs.loss)
-    densities = FAMILIES[noise.family].log_density(log_loss, np, **noise.arguments)
     return Forecast(
         log_loss=log_loss,
         draws=sample_noise(noise, np.random.default_rng(posterior.seed), mean.shape),
-        log_density=np.asarray(logsumexp(densities, axis=0)) - np.log(len(mean)),
+        log_density=log_predictive(noise, log_loss),
     )
+
+
+def law_at(posterior: Posterior, runs: Runs) -> tuple[Float[np.ndarray, "draw run"], Observations]:
+    """The law's log loss at runs of which only the resources are known, and those runs."""
+    rows = {r.name: np.log(runs.column(r.name))[None, :] for r in posterior.law.resources}
+    columns = {name: array[:, None] for name, array in posterior.log_parameters.items()}
+    return posterior.law.log_loss(columns, rows, np), Observations(rows)
+
+
+def log_predictive(noise: Noise, log_loss: np.ndarray) -> Float[np.ndarray, " run"]:
+    """``log mean_s p(log loss | draw s)`` of a noise with arguments (draw, run)."""
+    densities = FAMILIES[noise.family].log_density(log_loss, np, **noise.arguments)
+    return np.asarray(logsumexp(densities, axis=0)) - np.log(len(densities))
 
 
 def mixture(parts: list[Forecast], weights: np.ndarray) -> Forecast:

@@ -280,10 +280,6 @@ def fit_groups(
     free = [name for name in model.alone().free if name in model.law.chart.names]
     require_identifiable(table, [r.name for r in model.law.resources], len(free))
     require_domain(table, model.law.domain, model.law.name)
-    if model.likelihood.dependent:
-        # A noise scale that differs between groups is read in the order of the dependence.
-        order = model.observe(table).columns["order"]
-        table = replace(table, table=table.table.iloc[order].reset_index(drop=True))
     draw = centring.sample if sampler.name == "numpyro" else sampler.sample
     told = progress or (lambda stage: None)
     result = draw(model, table, draws=draws, chains=chains, seed=seed, progress=told)

@@ -124,10 +124,11 @@ def over_draws(
     function: Callable[[dict[str, np.ndarray]], Any], sites: Sites, rows: Observations
 ) -> np.ndarray:
     """Join a function's arrays (draw, run) over chunks of draws."""
-    return np.concatenate([np.asarray(function(part)) for part in _chunks(sites, rows)])
+    return np.concatenate([np.asarray(function(part)) for part in chunks(sites, rows)])
 
 
-def _chunks(sites: Sites, rows: Observations) -> Iterator[dict[str, np.ndarray]]:
+def chunks(sites: Sites, rows: Observations) -> Iterator[dict[str, np.ndarray]]:
+    """The sites, a bounded number of draws at a time."""
     step = max(1, CELLS // max(np.shape(rows.log_loss)[-1], 1))
     for start in range(0, size(sites), step):
         yield take(sites, slice(start, start + step))

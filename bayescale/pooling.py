@@ -122,7 +122,7 @@ class Pooling:
     def at_rows(self, values: Mapping[str, Any], group: Any) -> dict[str, Any]:
         """Values (..., group) at the group of each row, (..., run); others are left as they are."""
         count = len(self.groups)
-        return {n: v[..., group] if np.shape(v)[-1:] == (count,) else v for n, v in values.items()}
+        return {n: v[..., group] if _shape(v)[-1:] == (count,) else v for n, v in values.items()}
 
     def population(self, sites: Mapping[str, Any]) -> dict[str, Any]:
         """Coordinates of the population's centre: all sites but spreads and offsets."""
@@ -147,3 +147,8 @@ class Pooling:
             for name in self.coordinates
         }
         return self.in_groups({**sites, **fresh}, priors, 0, np)
+
+
+def _shape(value: Any) -> tuple[int | None, ...]:
+    """Shape of an array, or the static one of a variable of PyTensor."""
+    return value.type.shape if hasattr(value, "type") else np.shape(value)

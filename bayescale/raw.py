@@ -7,7 +7,6 @@ Both are written from the one declaration that the engines use: priors and noise
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, final
 
 import jax
@@ -23,7 +22,6 @@ from bayescale.family import FAMILIES
 from bayescale.likelihood import Noise
 from bayescale.model import Model
 from bayescale.observations import Observations
-from bayescale.pooling import Pooling
 from bayescale.runs import Runs, read_runs
 from theory.law import AbstractLaw
 
@@ -107,20 +105,8 @@ def to_pymc(
         for name, value in _natural(model, sites, tensor).items():
             pm.Deterministic(name, value)
         rows = model.observe(table)
-        if model.pooling is not None:
-            model = replace(model, pooling=_SymbolicPooling(**vars(model.pooling)))
         _observe_in_pymc(model.noise(sites, rows, tensor), rows.log_loss)
     return made
-
-
-@dataclass(frozen=True)
-class _SymbolicPooling(Pooling):
-    """The same pooling, which asks PyTensor's variables for their static shape."""
-
-    def at_rows(self, values: Mapping[str, Any], group: Any) -> dict[str, Any]:
-        """Values (group,) at the group of each row, (run,); others are left as they are."""
-        grouped = (len(self.groups),)
-        return {n: v[group] if v.type.shape == grouped else v for n, v in values.items()}
 
 
 def _observe_in_pymc(noise: Noise, log_loss: np.ndarray) -> None:

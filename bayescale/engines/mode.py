@@ -8,7 +8,7 @@ The Hessian is the central difference of JAX's exact gradient. Compiling the exa
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -122,6 +122,32 @@ def _hessian(
     steps = np.diag(1e-3 * scale)
     rows = [(gradient(position + s) - gradient(position - s)) / (2.0 * s.sum()) for s in steps]
     return (np.stack(rows) + np.stack(rows).T) / 2.0
+
+
+class Start(NamedTuple):
+    """Where chains begin: at the mode, or in the middle of the prior where none was found.
+
+    Parameters
+    ----------
+    centre, factor
+        Position, and factor of the covariance to whiten with.
+    facts
+        How the search went: ``mode_agreeing`` (0 where it failed) and ``mode_starts``.
+    """
+
+    centre: np.ndarray
+    factor: np.ndarray
+    facts: dict[str, Any]
+
+
+def start_of_chains(density: Density, observed: Observations, rng: np.random.Generator) -> Start:
+    """Look for the mode; fall back on the spread of the prior, and say so in the facts."""
+    try:
+        mode = find_mode(density, observed, rng=rng)
+    except NoModeFound:
+        return Start(*prior_spread(density), {"mode_agreeing": 0, "mode_starts": STARTS})
+    facts = {"mode_agreeing": mode.agreeing, "mode_starts": mode.starts}
+    return Start(mode.position, mode.factor, facts)
 
 
 def prior_spread(density: Density) -> tuple[np.ndarray, np.ndarray]:

@@ -10,41 +10,28 @@ longer warm-up and smaller steps.
 import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import lru_cache, partial
-from typing import Any, ClassVar, NamedTuple, final
+from typing import Any, ClassVar, final
 
 import jax
 import numpy as np
 from numpyro.infer.hmc import HMCState, hmc
 from numpyro.infer.util import ParamInfo
 
-from bayescale.diagnose import MAX_DIVERGENT, MAX_RHAT, MIN_ESS, worst_convergence
+from bayescale.engines.attempts import Attempt, failure, persist, suffices
 from bayescale.engines.density import Density
 from bayescale.engines.engine import AbstractEngine, Draws, Progress
-from bayescale.engines.mode import (
-    STARTS,
-    NoModeFound,
-    find_mode,
-    negative_log_density,
-    prior_spread,
-)
+from bayescale.engines.mode import negative_log_density, start_of_chains
 from bayescale.model import Model
 from bayescale.observations import Observations
 from bayescale.runs import Runs
 
-BLOCK, MAXIMUM = 1000, 8000
-"""Block and largest number of draws, each a chain."""
+BLOCK = 1000
+"""Draws a chain between two looks at their convergence."""
 
 CHUNK = 100
 """Draws in one call of the compiled program."""
-
-
-class Attempt(NamedTuple):
-    """How to warm up: draws a chain, and the target acceptance rate that sets the step size."""
-
-    warmup: int
-    acceptance: float
-
 
 ATTEMPTS = (Attempt(500, 0.9), Attempt(1500, 0.98))
 """The usual attempt, and one more where it fails."""
@@ -52,10 +39,6 @@ ATTEMPTS = (Attempt(500, 0.9), Attempt(1500, 0.98))
 Trace = dict[str, np.ndarray]
 Target = tuple[Any, Any, Observations]
 """Centre and factor of the whitening, and the data: everything that a table changes."""
-
-TARGET_ESS, TARGET_RHAT = 1000.0, 1.005
-"""Sampling stops when the smallest bulk and tail ESS and the largest R-hat reach these; the gate
-asks for 400 and 1.01."""
 
 STATS = {
     "diverging": "diverging",
@@ -89,79 +72,62 @@ class Engine(AbstractEngine):
             density, observed = Density(model), model.observe(runs)
             rng = np.random.default_rng(seed)
             progress("looking for the posterior mode")
-            try:
-                mode = find_mode(density, observed, rng=rng)
-                centre, factor = mode.position, mode.factor
-                facts: dict[str, Any] = {"mode_agreeing": mode.agreeing, "mode_starts": mode.starts}
-            except NoModeFound:
-                centre, factor = prior_spread(density)
-                facts = {"mode_agreeing": 0, "mode_starts": STARTS}
-            progress(f"NUTS: compiling and warming up {chains} chains")
-            # Starts twice as wide as the posterior, so that R-hat means something.
-            starts = 2.0 * rng.standard_normal((chains, density.size))
-            keys = jax.random.split(jax.random.key(seed), chains)
-            target = (centre, factor, observed)
-            for count, attempt in enumerate(ATTEMPTS, start=1):
-                sampler = _Sampler(density, attempt, target, keys, starts)
-                trace = _enough(sampler, target, draws, chains, progress)
-                failure = _failure(trace, target, judged=draws is None and chains > 1)
-                if failure is None:
-                    break
-                if count < len(ATTEMPTS):
-                    progress(
-                        f"NUTS: {failure}; again with {ATTEMPTS[count].warmup} draws of warm-up "
-                        "and smaller steps"
-                    )
-            positions = centre + trace["z"] @ factor.T
-            facts |= {
-                "attempts": count,
-                "warmup": attempt.warmup,
-                "target_acceptance": attempt.acceptance,
-            }
-            sample_stats = {arviz: trace[name] for name, arviz in STATS.items()}
-            sample_stats["lp"] = -sample_stats["lp"]
-            return Draws(density.constrain(positions), sample_stats, facts)
+            start = start_of_chains(density, observed, rng)
+            target = (start.centre, start.factor, observed)
+            options = {"draws": draws, "chains": chains, "seed": seed, "progress": progress}
+            found = draw(density, target, rng=rng, **options)
+            return replace(found, facts={**start.facts, **found.facts})
 
 
-def _failure(trace: Trace, target: Target, *, judged: bool) -> str | None:
-    """Why another attempt is worth it; None where it is not.
+def draw(
+    density: Density,
+    target: Target,
+    *,
+    draws: int | None,
+    chains: int,
+    seed: int,
+    rng: np.random.Generator,
+    progress: Progress,
+) -> Draws:
+    """Draw from a density by NUTS, whitened, and once more with smaller steps where that fails.
 
     Parameters
     ----------
-    trace
-        Of all chains.
+    density
+        Log posterior density.
     target
-        See `Target`.
-    judged
-        Whether R-hat and ESS count: not where the number of draws was asked for.
+        Centre and factor of the whitening, and the data.
+    draws, chains, seed, progress
+        As for `AbstractEngine.sample`.
+    rng
+        Draws where the chains begin.
     """
-    if np.mean(trace["diverging"]) > MAX_DIVERGENT:
-        return "draws diverged"
-    if not judged or trace["z"].shape[1] < MAXIMUM:  # it stopped because all was well
-        return None
     centre, factor, _ = target
-    rhat, ess = worst_convergence(centre + trace["z"] @ factor.T)
-    if rhat <= MAX_RHAT and ess >= MIN_ESS:
-        return None
-    return f"the chains did not converge (R-hat {rhat:.3f}, smallest ESS {ess:.0f})"
+    progress(f"NUTS: compiling and warming up {chains} chains")
+    # Starts twice as wide as the posterior, so that R-hat means something.
+    starts = 2.0 * rng.standard_normal((chains, density.size))
+    keys = jax.random.split(jax.random.key(seed), chains)
+    judged = draws is None and chains > 1
 
+    def positions(trace: Trace) -> np.ndarray:
+        return centre + trace["z"] @ factor.T
 
-def _enough(
-    sampler: "_Sampler", target: Target, draws: int | None, chains: int, progress: Progress
-) -> Trace:
-    """Warm up, and draw until the chains agree and the effective sample size suffices."""
-    centre, factor, _ = target
-    sampler.draw(sampler.warmup, keep=False)
-    while True:
-        sampler.draw(BLOCK if draws is None else draws)
-        trace = sampler.trace()
-        count = trace["z"].shape[1]
-        if draws is not None or chains == 1 or count >= MAXIMUM:
-            return trace
-        rhat, ess = worst_convergence(centre + trace["z"] @ factor.T)
-        progress(f"NUTS: {count} draws a chain, R-hat {rhat:.3f}, smallest ESS {ess:.0f}")
-        if ess >= TARGET_ESS and rhat <= TARGET_RHAT:
-            return trace
+    def once(attempt: Attempt) -> Trace:
+        sampler = _Sampler(density, attempt, target, keys, starts)
+        sampler.draw(attempt.warmup, keep=False)
+        while True:
+            sampler.draw(BLOCK if draws is None else draws)
+            trace = sampler.trace()
+            if not judged or suffices(positions(trace), progress):
+                return trace
+
+    def why_not(trace: Trace) -> str | None:
+        return failure(trace["diverging"], positions(trace), judged=judged)
+
+    trace, facts = persist(ATTEMPTS, once, why_not, progress)
+    sample_stats = {arviz: trace[name] for name, arviz in STATS.items()}
+    sample_stats["lp"] = -sample_stats["lp"]
+    return Draws(density.constrain(positions(trace)), sample_stats, facts)
 
 
 @lru_cache(maxsize=8)
@@ -214,7 +180,6 @@ class _Sampler:
         starts: np.ndarray,
     ) -> None:
         start, advance = _program(density, attempt)
-        self.warmup = attempt.warmup
         self._target = target
         self._states = [
             start(key, self._evaluated(density, at), target)

@@ -7,15 +7,15 @@ doubled, from the beginning and with the same seed, until the effective sample s
 
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, final
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
 import jax
 import numpy as np
 
-from bayescale.diagnose import MAX_DIVERGENT, MAX_RHAT, MIN_ESS, worst_convergence
+from bayescale.engines.attempts import MAXIMUM, Attempt, failure, persist, suffices
 from bayescale.engines.density import Density
 from bayescale.engines.engine import AbstractEngine, Draws, Progress
-from bayescale.engines.mode import STARTS, NoModeFound, find_mode, prior_spread
+from bayescale.engines.mode import start_of_chains
 from bayescale.model import Model
 from bayescale.raw import to_pymc
 from bayescale.runs import Runs
@@ -24,23 +24,11 @@ from theory.forward import ForwardLaw
 if TYPE_CHECKING:
     import pymc as pm
 
-FIRST, MAXIMUM = 1000, 8000
-"""First and largest number of draws a chain."""
-
-
-class Attempt(NamedTuple):
-    """How to warm up: draws a chain, and the target acceptance rate that sets the step size."""
-
-    warmup: int
-    acceptance: float
-
+FIRST = 1000
+"""First number of draws a chain."""
 
 ATTEMPTS = (Attempt(1000, 0.9), Attempt(2000, 0.98))
 """The usual attempt, and one more where draws diverge or the chains do not converge."""
-
-TARGET_ESS, TARGET_RHAT = 1000.0, 1.005
-"""Sampling stops when the smallest bulk and tail ESS and the largest R-hat reach these; the gate
-asks for 400 and 1.01."""
 
 STATS = {
     "diverging": ("diverging",),
@@ -83,13 +71,25 @@ class Engine(AbstractEngine):
         name, make = _available()
         progress(f"NUTS by {name}: compiling")
         sampler = make(made, start, backend, chains, seed)
-        for count, attempt in enumerate(ATTEMPTS, start=1):
-            tree = _enough(sampler, density, draws, chains, attempt, progress)
-            failure = _failure(density, tree, judged=draws is None and chains > 1)
-            if failure is None:
-                break
-            if count < len(ATTEMPTS):
-                progress(f"NUTS: {failure}; again with a longer warm-up and smaller steps")
+        judged = draws is None and chains > 1
+
+        def positions(tree: Any) -> np.ndarray:
+            return density.unconstrain(_coordinates(density, tree))
+
+        def once(attempt: Attempt) -> Any:
+            count = FIRST if draws is None else draws
+            while True:
+                progress(f"NUTS: {chains} chains of {attempt.warmup} + {count} draws")
+                tree = sampler(count, attempt)
+                if not judged or suffices(positions(tree), progress):
+                    return tree
+                count = min(2 * count, MAXIMUM)
+
+        def why_not(tree: Any) -> str | None:
+            diverging = tree["sample_stats"]["diverging"].to_numpy()
+            return failure(diverging, positions(tree), judged=judged)
+
+        tree, tried = persist(ATTEMPTS, once, why_not, progress)
         stats = tree["sample_stats"]
         sample_stats = {
             arviz: stats[known].to_numpy()
@@ -97,27 +97,17 @@ class Engine(AbstractEngine):
             for known in names
             if known in stats
         }
-        facts |= {
-            "attempts": count,
-            "warmup": attempt.warmup,
-            "target_acceptance": attempt.acceptance,
-            "sampler": name,
-        }
+        facts = {**facts, **tried, "sampler": name}
         return Draws(_coordinates(density, tree), sample_stats, facts)
 
 
 def _start(density: Density, runs: Runs, seed: int) -> tuple[dict[Any, Any], dict[str, Any]]:
     """Where chains begin, and how the search for it went."""
-    rng = np.random.default_rng(seed)
     with jax.enable_x64(True):
-        try:
-            mode = find_mode(density, density.model.observe(runs), rng=rng)
-            centre, agreeing = mode.position, mode.agreeing
-        except NoModeFound:
-            (centre, _), agreeing = prior_spread(density), 0
-    at = density.constrain(centre)
-    facts = {"mode_agreeing": agreeing, "mode_starts": STARTS}
-    return {name: np.asarray(at[name]) for name in density.model.free}, facts
+        observed = density.model.observe(runs)
+        start = start_of_chains(density, observed, np.random.default_rng(seed))
+    at = density.constrain(start.centre)
+    return {name: np.asarray(at[name]) for name in density.model.free}, start.facts
 
 
 def _available() -> tuple[str, Callable[..., Sampler]]:
@@ -193,45 +183,6 @@ def _by_pymc(
             )
 
     return sample
-
-
-def _enough(
-    sampler: Sampler,
-    density: Density,
-    draws: int | None,
-    chains: int,
-    attempt: Attempt,
-    progress: Progress,
-) -> Any:
-    """Draw until the chains agree and the effective sample size suffices."""
-    count = FIRST if draws is None else draws
-    while True:
-        progress(f"NUTS: {chains} chains of {attempt.warmup} + {count} draws")
-        tree = sampler(count, attempt)
-        if draws is not None or chains == 1 or count >= MAXIMUM:
-            return tree
-        rhat, ess = _convergence(density, tree)
-        progress(f"NUTS: {count} draws a chain, R-hat {rhat:.3f}, smallest ESS {ess:.0f}")
-        if ess >= TARGET_ESS and rhat <= TARGET_RHAT:
-            return tree
-        count = min(2 * count, MAXIMUM)
-
-
-def _failure(density: Density, tree: Any, *, judged: bool) -> str | None:
-    """Why another attempt is worth it; None where it is not, `judged` if R-hat and ESS count."""
-    if float(tree["sample_stats"]["diverging"].mean()) > MAX_DIVERGENT:
-        return "draws diverged"
-    if not judged or tree["posterior"].sizes["draw"] < MAXIMUM:  # it stopped because all was well
-        return None
-    rhat, ess = _convergence(density, tree)
-    if rhat <= MAX_RHAT and ess >= MIN_ESS:
-        return None
-    return f"the chains did not converge (R-hat {rhat:.3f}, smallest ESS {ess:.0f})"
-
-
-def _convergence(density: Density, tree: Any) -> tuple[float, float]:
-    """Largest R-hat and smallest ESS on the real line."""
-    return worst_convergence(density.unconstrain(_coordinates(density, tree)))
 
 
 def _coordinates(density: Density, tree: Any) -> dict[str, np.ndarray]:

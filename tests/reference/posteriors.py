@@ -20,6 +20,7 @@ from arviz_stats.base import array_stats
 
 import bayescale as bs
 from bayescale.engines import numpyro as nuts
+from bayescale.engines.attempts import Attempt
 from bayescale.model import Model
 
 FILE = Path(__file__).with_suffix(".json")
@@ -27,7 +28,7 @@ DATASET = "epoch_chinchilla"
 LAWS = ("chinchilla", "share", "kaplan_floor", "crossover")
 SEED = 20_000
 DRAWS, CHAINS = 2500, 4
-ATTEMPT = nuts.Attempt(2000, 0.98)
+ATTEMPT = Attempt(2000, 0.98)
 QUANTILES = {"q05": 0.05, "q50": 0.5, "q95": 0.95}
 PACKAGES = ("jax", "numpyro", "numpy", "scipy", "arviz-stats")
 

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner, Result
 
 import bayescale as bs
+from bayescale.cli import app
 from bayescale.diagnose import Diagnosis
 
 
@@ -38,3 +40,47 @@ def shared_folder() -> Path:
     if not folder.is_dir():
         pytest.skip("the folder of reference values is not beside the checkout")
     return folder
+
+
+# --- for the command line
+
+COLUMNS = ("--column", "N=Model Size", "--column", "C=Training FLOP")
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="session")
+def table(tmp_path_factory: pytest.TempPathFactory, ladder: bs.Posterior) -> Path:
+    """Sixty simulated runs under somebody's own column names."""
+    assert ladder.runs is not None
+    frame = ladder.runs.reset_index(drop=True)
+    frame["Training FLOP"] = 6 * frame["N"] * frame["D"]
+    path = tmp_path_factory.mktemp("cli") / "runs.csv"
+    frame.rename(columns={"N": "Model Size"})[["Model Size", "Training FLOP", "loss"]].to_csv(
+        path, index=False
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def saved(table: Path) -> Path:
+    path = table.parent / "fit.nc"
+    result = run("fit", table, *COLUMNS, "--engine", "laplace", "-o", path)
+    assert result.exit_code == 0, result.output
+    return path
+
+
+@pytest.fixture(scope="session")
+def other(table: Path) -> Path:
+    """The same runs under another law."""
+    path = table.parent / "other.nc"
+    result = run("fit", table, *COLUMNS, "--engine", "laplace", "--law", "share", "-o", path)
+    assert result.exit_code == 0, result.output
+    return path
+
+
+@pytest.fixture(scope="session")
+def untrusted(refused: bs.Posterior, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return refused.save(tmp_path_factory.mktemp("cli") / "refused.nc")

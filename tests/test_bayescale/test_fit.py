@@ -164,7 +164,7 @@ def test_nuts_begins_at_the_prior_where_no_mode_is_found(monkeypatch: pytest.Mon
 
     runs, model = _simulated("power_D")
     usual = bs.fit(runs, model, seed=0).summary()
-    monkeypatch.setattr("bayescale.engines.numpyro.find_mode", nothing)
+    monkeypatch.setattr("bayescale.engines.mode.find_mode", nothing)
     with pytest.warns(DiagnosticsWarning, match="no posterior mode was found"):
         post = bs.fit(runs, model, seed=0)
     assert post.diagnose().status == "warn"
@@ -184,8 +184,8 @@ def troubled(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         rhat, ess = worst_convergence(draws)
         return (told.pop(0) if told else rhat), ess
 
-    monkeypatch.setattr("bayescale.engines.numpyro.worst_convergence", say)
-    monkeypatch.setattr("bayescale.engines.numpyro.MAXIMUM", 1000)
+    monkeypatch.setattr("bayescale.engines.attempts.worst_convergence", say)
+    monkeypatch.setattr("bayescale.engines.attempts.MAXIMUM", 1000)
     return told
 
 

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 import bayescale as bs
-from bayescale import outliers as module
 from bayescale.errors import DiagnosticsWarning
 from bayescale.model import Model
 from bayescale.outliers import expected_outliers, outliers
@@ -60,8 +59,7 @@ def moved(first: bs.Posterior, second: bs.Posterior) -> float:
 
 def probabilities(post: bs.Posterior, runs: bs.Runs) -> np.ndarray:
     assert post.model is not None
-    sites = {name: post.draws[name].to_numpy() for name in post.model.priors.table}
-    return outliers(post.model, sites, post.model.observe(runs))
+    return outliers(post.model, post.sites, post.model.observe(runs))
 
 
 def test_five_gross_errors_are_named_and_move_the_default_fit_little():
@@ -107,7 +105,7 @@ def test_the_posterior_probability_is_the_mean_over_draws(ladder: bs.Posterior):
     assert model is not None
     runs = bs.read_runs(ladder.runs)
     rows = model.observe(runs)
-    sites = {name: ladder.draws[name].to_numpy() for name in model.priors.table}
+    sites = {name: ladder.draws[name].to_numpy().reshape(-1) for name in model.priors.table}
     whole = outliers(model, sites, rows)
     columns = {name: values.reshape(-1, 1) for name, values in sites.items()}
     noise = model.noise(columns, rows, np)
@@ -122,9 +120,11 @@ def test_chunks_of_draws_make_no_difference(ladder: bs.Posterior, monkeypatch: p
     model = ladder.model
     assert model is not None
     rows = model.observe(bs.read_runs(ladder.runs))
-    sites = {name: ladder.draws[name].to_numpy()[:, :25] for name in model.priors.table}
+    sites = {name: ladder.draws[name].to_numpy()[:, :25].reshape(-1) for name in model.priors.table}
     whole = outliers(model, sites, rows), expected_outliers(model, sites, rows)
-    monkeypatch.setattr(module, "CELLS", 7 * len(rows.log_loss))  # 100 draws: the last chunk is 2
+    monkeypatch.setattr(
+        "bayescale._pointwise.CELLS", 7 * len(rows.log_loss)
+    )  # 100 draws: the last chunk is 2
     parts = outliers(model, sites, rows), expected_outliers(model, sites, rows)
     np.testing.assert_allclose(parts[0], whole[0], rtol=1e-12)
     assert parts[1] == pytest.approx(whole[1], rel=1e-12)
@@ -135,8 +135,8 @@ def test_groups_have_their_own_residuals():
     table = {"D": np.tile(np.geomspace(1e9, 1e11, 6), 2), "family": ["a"] * 6 + ["b"] * 6}
     at = {"L_pivot": 3.0, "floor_fraction": 0.6, "alpha": 0.3, "sigma": 0.01, "nu": 5.0}
     at |= {"L_pivot_spread": 0.2}
-    sites = {name: np.full((2, 3), value) for name, value in at.items()}
-    sites["L_pivot_offset"] = np.broadcast_to([1.0, -1.0], (2, 3, 2))
+    sites = {name: np.full(6, value) for name, value in at.items()}
+    sites["L_pivot_offset"] = np.broadcast_to([1.0, -1.0], (6, 2))
     level = 3.0 * np.exp(0.2 * np.repeat([1.0, -1.0], 6))
     loss = level * (0.6 + 0.4 * (table["D"] / 1e10) ** -0.3)
     loss[8] *= 1.5

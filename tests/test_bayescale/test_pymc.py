@@ -10,9 +10,10 @@ from arviz_stats.base import array_stats
 
 import bayescale as bs
 from bayescale import engines
+from bayescale.engines.attempts import Attempt
 from bayescale.engines.density import Density
 from bayescale.engines.engine import AbstractEngine, Draws
-from bayescale.engines.pymc import Attempt, Engine
+from bayescale.engines.pymc import Engine
 from bayescale.errors import UsageError
 from bayescale.model import Model
 from bayescale.runs import Runs
@@ -190,7 +191,7 @@ def test_a_program_has_the_posterior_of_its_formula(runs: Runs, reference: Draws
 def test_smaller_steps_are_tried_where_draws_diverge(
     runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bayescale.engines.pymc.MAX_DIVERGENT", -1.0)
+    monkeypatch.setattr("bayescale.engines.attempts.MAX_DIVERGENT", -1.0)
     told: list[str] = []
     found = _draw(Engine(), MODEL, runs, draws=50, chains=2, progress=told.append)
     assert found.facts["target_acceptance"] == 0.98
@@ -205,7 +206,7 @@ def test_without_a_mode_it_says_so(runs: Runs, monkeypatch: pytest.MonkeyPatch) 
     def fails(*_: object, **__: object) -> None:
         raise NoModeFound("for the test")
 
-    monkeypatch.setattr("bayescale.engines.pymc.find_mode", fails)
+    monkeypatch.setattr("bayescale.engines.mode.find_mode", fails)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         post = bs.fit(runs, MODEL, engine="pymc", prior=FIXED, seed=0)
