@@ -128,7 +128,7 @@ class Card:
         if name is None:
             return (
                 f"dataset '{self.name}' holds {len(self.tables)} tables, not to be fitted as one; "
-                f"choose one with table=. {listed}"
+                f"choose one with table= (command line: --table). {listed}"
             )
         near = difflib.get_close_matches(name, self.tables, 3)
         near = near or [known for known in self.tables if name and name in known][:3]

@@ -278,8 +278,9 @@ def number_column(runs: Runs, name: str) -> np.ndarray:
     RunsError
         If it is absent, or holds text or nothing in a row.
     """
+    column = runs.column(name)  # its own refusal of an absent name is a ValueError too
     try:
-        values = runs.column(name).astype(np.float64)
+        values = column.astype(np.float64)
     except (TypeError, ValueError):
         raise RunsError(f"{runs.name}: column '{name}' must hold numbers; it is text.") from None
     if np.any(empty := np.isnan(values)):

@@ -250,6 +250,20 @@ IN_THE_TABLE = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("measured(column=se)", "se"),
+        ("curves(along=step)", "step"),
+        ("shared(column=seed)", "seed"),
+    ],
+)
+def test_a_column_that_is_absent_is_named(text, name):
+    model = Model.at("chinchilla", pivot=PIVOT, likelihood=text)
+    with pytest.raises(RunsError, match=f"^table: no column '{name}'.* Columns found: "):
+        model.observe(runs())
+
+
 @pytest.mark.parametrize(("text", "changed", "sentence"), IN_THE_TABLE)
 def test_a_row_that_cannot_be_used_is_named(text, changed, sentence):
     model = Model.at("chinchilla", pivot=PIVOT, likelihood=text)
