@@ -102,27 +102,30 @@ class Chunk:
     ----------
     models, tables
         One a table.
-    first
-        Position of the first among all tables.
+    places
+        Position of each among all tables.
     width, rows
         Tables and rows to which the chunk is padded.
     chains, seed
         As for `fit_many`.
+    before
+        What an earlier attempt gave, one a table, to go on from; none at the first attempt.
     """
 
     models: Sequence[Model]
     tables: Sequence[Runs]
-    first: int
+    places: Sequence[int]
     width: int
     rows: int
     chains: int
     seed: int
+    before: Sequence[Fitted] = ()
 
     def lanes(self, count: int) -> batch.Lanes:
         """The tables as arrays, the last one repeated up to `count`."""
         order = [min(i, len(self.tables) - 1) for i in range(count)]
         density = [Density(self.models[i]) for i in order]
-        rngs = [np.random.default_rng([self.seed, self.first + i]) for i in order]
+        rngs = [np.random.default_rng([self.seed, self.places[i]]) for i in order]
         return batch.Lanes(
             observed=batch.stack(
                 [_padded(self.models[i], self.tables[i], self.rows) for i in order]
@@ -131,7 +134,7 @@ class Chunk:
             starts=np.stack(
                 [starts_of(d, batch.STARTS, rng) for d, rng in zip(density, rngs, strict=True)]
             ),
-            keys=np.array([self.first + i for i in order], dtype=np.uint32),
+            keys=np.array([self.places[i] for i in order], dtype=np.uint32),
         )
 
 
@@ -167,42 +170,38 @@ def _unit(prior: Prior) -> Prior:
 
 
 def fit_chunk(chunk: Chunk, devices: Sequence[Any] | None = None) -> list[Fitted]:
-    """Fit the tables of a chunk, those that fail twice."""
-    density, count = Density(form_of(chunk.models[0])), len(chunk.tables)
-    width = _multiple(chunk.width, devices)
-    lanes = _with_keys(chunk.lanes(width), chunk.seed)
-    draws = batch.sample(density, lanes, chains=chunk.chains, sharding=_sharding(devices))
-    fitted = [_judged(chunk.models[i], draws, i, attempts=1) for i in range(count)]
-    failed = [i for i, one in enumerate(fitted) if one.diagnosis.refusals]
-    if failed:
-        # To one of two widths, so that few shapes are compiled.
-        again = _multiple(width if len(failed) > width // 4 else max(1, width // 4), devices)
-        order = np.array([failed[min(j, len(failed) - 1)] for j in range(again)])
-        longer = batch.sample(
-            density,
-            jax.tree.map(lambda leaf: leaf[order], lanes),
-            effort=batch.SECOND,
-            chains=chunk.chains,
-            sharding=_sharding(devices),
-            after=draws.positions[order],
-        )
-        for place, index in enumerate(failed):
-            fitted[index] = replace(
-                _judged(chunk.models[index], longer, place, attempts=2),
-                agreeing=fitted[index].agreeing,
-            )
-    return fitted
+    """Draw from the posteriors of a chunk once, and judge each."""
+    parts = len(devices) if devices else 1
+    width = parts * -(-chunk.width // parts)
+    lanes, after, effort = _with_keys(chunk.lanes(width), chunk.seed), None, batch.FIRST
+    if chunk.before:
+        effort = batch.SECOND
+        positions = [
+            Density(model).unconstrain(one.coordinates)
+            for model, one in zip(chunk.models, chunk.before, strict=True)
+        ]
+        after = np.stack([positions[min(i, len(positions) - 1)] for i in range(width)])
+    draws = batch.sample(
+        Density(form_of(chunk.models[0])),
+        lanes,
+        effort=effort,
+        chains=chunk.chains,
+        sharding=_sharding(devices),
+        after=after,
+    )
+    fitted = [_judged(model, draws, i) for i, model in enumerate(chunk.models)]
+    if not chunk.before:
+        return fitted
+    return [
+        replace(one, attempts=first.attempts + 1, agreeing=first.agreeing)
+        for one, first in zip(fitted, chunk.before, strict=True)
+    ]
 
 
 def _with_keys(lanes: batch.Lanes, seed: int) -> batch.Lanes:
     """A random key a table, from the seed and its position among all tables."""
     base = jax.random.key(seed)
     return lanes._replace(keys=jax.vmap(jax.random.fold_in, in_axes=(None, 0))(base, lanes.keys))
-
-
-def _multiple(width: int, devices: Sequence[Any] | None) -> int:
-    parts = len(devices) if devices else 1
-    return parts * -(-width // parts)
 
 
 def _sharding(devices: Sequence[Any] | None) -> Any:
@@ -213,7 +212,7 @@ def _sharding(devices: Sequence[Any] | None) -> Any:
     return NamedSharding(Mesh(np.array(devices), ("table",)), PartitionSpec("table"))
 
 
-def _judged(model: Model, draws: batch.BatchDraws, index: int, *, attempts: int) -> Fitted:
+def _judged(model: Model, draws: batch.BatchDraws, index: int) -> Fitted:
     from arviz_stats.base import array_stats
 
     stats: Any = array_stats  # what its functions return depends on the shape
@@ -234,6 +233,6 @@ def _judged(model: Model, draws: batch.BatchDraws, index: int, *, attempts: int)
         ess=float(np.min([np.min(bulk), np.min(tail)])),
         divergences=int(draws.diverging[index].sum()),
         bfmi=float(np.min(bfmi)),
-        attempts=attempts,
+        attempts=1,
         agreeing=int(draws.agreeing[index]),
     )

@@ -1,9 +1,10 @@
 """`fit_many`: one law fitted to many tables by one compiled program.
 
 Bootstraps, calibration and benchmarks fit hundreds of small tables. `bayescale.engines.batch` draws
-from all posteriors of a chunk at once; tables whose diagnostics fail are drawn once more, longer
-and with smaller steps. A chunk is the unit of work: it is padded to one shape, has its own seeds,
-and may run in any process, so that the result does not depend on how many there are.
+from all posteriors of a chunk at once; tables whose diagnostics fail, those of all chunks together,
+are drawn once more, longer and with smaller steps. A chunk is the unit of work: it is padded to one
+shape, has its own seeds, and may run in any process, so that the result does not depend on how many
+there are.
 """
 
 import warnings
@@ -193,12 +194,33 @@ def fit_many(
         _require_usable(index, table, model)
     rows = ROWS * -(-max(map(len, runs)) // ROWS)
     width = min(TABLES, len(runs))
-    chunks = [
-        Chunk(models[i : i + width], runs[i : i + width], i, width, rows, chains, seed)
-        for i in range(0, len(runs), width)
-    ]
-    fitted = _run(chunks, client, devices, progress or (lambda stage: None))
-    fits = Fits(models, runs, [one for part in fitted for one in part], seed)
+
+    def attempt(places: Sequence[int], width: int, before: Sequence[Fitted] = ()) -> list[Fitted]:
+        parts = [slice(i, i + width) for i in range(0, len(places), width)]
+        chunks = [
+            Chunk(
+                [models[i] for i in places[part]],
+                [runs[i] for i in places[part]],
+                places[part],
+                width,
+                rows,
+                chains,
+                seed,
+                before[part],
+            )
+            for part in parts
+        ]
+        return _run(chunks, client, devices, progress or (lambda stage: None))
+
+    fitted = attempt(range(len(runs)), width)
+    failed = [i for i, one in enumerate(fitted) if one.diagnosis.refusals]
+    if failed:
+        # Of all chunks together, to one of two widths, so that few shapes are compiled.
+        again = width if len(failed) > width // 4 else max(1, width // 4)
+        second = attempt(failed, again, [fitted[i] for i in failed])
+        for i, one in zip(failed, second, strict=True):
+            fitted[i] = one
+    fits = Fits(models, runs, fitted, seed)
     refused = sum(one.diagnosis.status is Status.REFUSE for one in fits.fitted)
     if refused:
         warnings.warn(
@@ -255,13 +277,13 @@ def _require_usable(index: int, table: Runs, model: Model) -> None:
 
 def _run(
     chunks: Sequence[Chunk], client: Any, devices: Sequence[Any] | None, progress: Progress
-) -> list[list[Fitted]]:
+) -> list[Fitted]:
     if client is not None:
         futures = client.map(fit_chunk, chunks, retries=RETRIES, pure=False)
         progress(f"{len(chunks)} chunks of tables on the cluster")
-        return client.gather(futures)
-    out = []
+        return [one for part in client.gather(futures) for one in part]
+    out: list[Fitted] = []
     for number, chunk in enumerate(chunks, start=1):
-        out.append(fit_chunk(chunk, devices))
+        out += fit_chunk(chunk, devices)
         progress(f"{number} of {len(chunks)} chunks of tables")
     return out

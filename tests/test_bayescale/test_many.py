@@ -84,7 +84,7 @@ def test_the_result_is_reproducible_and_rows_that_fill_up_change_nothing(
     model = Model.for_runs("chinchilla", tables[0])
     density = Density(model)
     bare = model.observe(tables[0])
-    chunk = Chunk([model], [tables[0]], 0, 1, 64, 4, 0)
+    chunk = Chunk([model], [tables[0]], [0], 1, 64, 4, 0)
     lanes = chunk.lanes(1)
     filled = jax.tree.map(lambda leaf: leaf[0], lanes.observed)
     position = lanes.starts[0, 0]
