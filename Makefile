@@ -27,10 +27,10 @@ demo: $(RUN) ## Fit real runs, compare two laws, plan, draw
 	@$(BIN)/bayescale demo
 
 test: $(TEST) ## Run the tests that are not slow, the doctests and the notebooks
-	@$(BIN)/python -m pytest -q --nbmake
+	@$(BIN)/python -m pytest -q --nbmake -n 2 --dist loadfile
 
 test-all: $(TEST) ## Run every test
-	@$(BIN)/python -m pytest -q --nbmake -m ""
+	@$(BIN)/python -m pytest -q --nbmake -n 2 --dist loadfile -m ""
 
 check: $(DEV) ## Lint, format, types, and which module may import which
 	@echo "ruff check"

@@ -1,3 +1,4 @@
+from . import cost as cost
 from . import plots as plots
 from ._calibrate import Calibration as Calibration
 from ._calibrate import calibrate as calibrate
@@ -7,12 +8,15 @@ from ._collapse import Collapse as Collapse
 from ._collapse import collapse as collapse
 from ._compare import compare as compare
 from ._compare import hold_out as hold_out
+from ._design import Design as Design
+from ._design import design as design
 from ._fit import fit as fit
 from ._groups import fit_groups as fit_groups
 from ._many import Fits as Fits
 from ._many import fit_many as fit_many
 from ._plan import Plan as Plan
 from ._plan import plan as plan
+from ._simulate import simulate_dmft as simulate_dmft
 from ._stack import Stack as Stack
 from ._stack import stack as stack
 from ._version import __version__ as __version__
@@ -21,6 +25,8 @@ from .data import load as load
 from .diagnose import Diagnosis as Diagnosis
 from .drift import Drift as Drift
 from .expression import parse_law as parse_law
+from .geometry import DataPrior as DataPrior
+from .geometry import prior_from_data as prior_from_data
 from .model import Model as Model
 from .posterior import Posterior as Posterior
 from .posterior import Prediction as Prediction

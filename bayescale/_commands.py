@@ -74,12 +74,12 @@ def read_table(table: str, columns: dict[str, str], part: str | None = None) -> 
     return runs
 
 
-def number(name: str, text: str) -> float:
-    """Value of ``--at NAME=VALUE``."""
+def number(name: str, text: str, option: str = "at") -> float:
+    """Value of ``--at NAME=VALUE``, or of another option of that form."""
     try:
         return float(text)
     except ValueError:
-        raise UsageError(f"--at {name} takes a number; got '{text}'.") from None
+        raise UsageError(f"--{option} {name} takes a number; got '{text}'.") from None
 
 
 def pairs(given: list[str] | None, option: str, example: str) -> dict[str, str]:

@@ -24,6 +24,9 @@ from bayescale._commands import (
     read_table,
     require_picture,
 )
+from bayescale._design_command import design
+from bayescale._plan_command import plan
+from bayescale._simulate_command import dmft
 from bayescale._terminal import (
     json_out,
     progress_line,
@@ -43,6 +46,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+simulate = typer.Typer(help="Simulate models that theory describes.", no_args_is_help=True)
+app.add_typer(simulate, name="simulate")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 Force = Annotated[bool, typer.Option(help="Go on where diagnostics refuse; the output says so.")]
@@ -87,7 +93,7 @@ def _root(
     """From a table of training runs to a converged posterior and a compute-optimal plan."""
 
 
-def command(function: Callable[..., None]) -> Callable[..., None]:
+def command(function: Callable[..., None], into: typer.Typer = app) -> Callable[..., None]:
     """Register a subcommand: its errors become one sentence on stderr and an exit code."""
 
     @functools.wraps(function)
@@ -107,7 +113,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             say("interrupted; nothing was written.")
             raise typer.Exit(130) from error
 
-    app.command()(wrapped)
+    into.command()(wrapped)
     return wrapped
 
 
@@ -404,25 +410,9 @@ def predict(
     show(prediction.summary(), index=False)
 
 
-@command
-def plan(
-    posterior: Saved,
-    compute: Annotated[list[float], typer.Option(help="Budget in FLOP; repeat for several.")],
-    cost: Annotated[str, typer.Option(help="Cost model.")] = "6ND",
-    as_json: AsJson = False,
-    force: Force = False,
-) -> None:
-    """Divide a compute budget between model size and data."""
-    from bayescale._plan import plan as run_plan
-
-    result = run_plan(load_posterior(posterior), compute, cost=cost, force=force)
-    for reason in result.diagnosis.warnings:
-        say(f"warning: {reason}")
-    if as_json:
-        json_out(result.to_dict())
-        return
-    untrusted(result.trusted)
-    show(result.summary())
+command(plan)
+command(design)
+command(dmft, simulate)
 
 
 def main() -> None:

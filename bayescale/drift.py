@@ -92,9 +92,16 @@ def beyond(seen: Mapping[str, Any], at: Mapping[str, Any], sizes: Sequence[str])
     sizes
         Names of the resources that are spent.
     """
+    out: Any = 0.0
+    for side in sides(seen, at, sizes):
+        out = np.maximum(out, side)
+    return out
+
+
+def sides(seen: Mapping[str, Any], at: Mapping[str, Any], sizes: Sequence[str]) -> list[Any]:
+    """The same by side, negative within: above and below in each size, then in their product."""
     total = [sum(logs[name] for name in sizes) for logs in (seen, at)]
     pairs = [(seen[name], at[name]) for name in sizes] + [tuple(total)]
-    out: Any = 0.0
-    for runs, points in pairs:
-        out = np.maximum(out, np.maximum(points - np.max(runs), np.min(runs) - points))
-    return out
+    return [
+        side for runs, points in pairs for side in (points - np.max(runs), np.min(runs) - points)
+    ]

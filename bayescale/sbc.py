@@ -162,7 +162,7 @@ Optimum = Callable[[Mapping[str, Any]], dict[str, np.ndarray]]
 
 def _optimum(model: Model, runs: Runs, compute: float | None, cost: str) -> Optimum:
     """``log N*`` and ``log L*`` of coordinates (draw,); nothing for laws that do not plan."""
-    spent = costs.get(cost)
+    spent = costs.product(cost)
     law = model.law
     if set(spent.resources) != set(law.resources):
         return lambda coordinates: {}

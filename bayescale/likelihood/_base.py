@@ -102,6 +102,16 @@ class AbstractLikelihood(ABC):
             return float(2.0 * ndtr(-OUTLYING))
         return float(np.mean(gammainc(0.5 * nu, 0.5 * nu * _least_precision(nu))))
 
+    def information(self, noise: Noise) -> Any:
+        """Fisher information of the log loss of one run about its location.
+
+        ``1/sigma^2`` of a Normal, ``(nu + 1)/((nu + 3) sigma^2)`` of a Student-t (Lange, Little and
+        Taylor 1989, appendix B); arrays as the arguments of the noise broadcast.
+        """
+        sigma, nu = noise.arguments["sigma"], noise.arguments.get("nu")
+        share = 1.0 if nu is None else (nu + 1.0) / (nu + 3.0)
+        return share / sigma**2
+
     def to_dict(self) -> dict[str, Any]:
         """Name and options as plain data."""
         return {"name": self.name, **asdict(self)}

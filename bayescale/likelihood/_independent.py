@@ -190,6 +190,29 @@ class Contaminated(AbstractLikelihood):
         clean, excess = contaminated_parts(log_loss, np, **noise.arguments)
         return np.exp(excess - np.logaddexp(clean, excess))
 
+    def information(self, noise: Noise) -> Any:
+        """Fisher information ``int p'^2/p`` about the location, by the trapezoidal rule."""
+        from bayescale.family import FAMILIES
+
+        names = ("sigma", "fraction", "excess")
+        sigma, fraction, excess = np.broadcast_arrays(*(noise.arguments[n] for n in names))
+        one = np.append(np.linspace(-8.0, 8.0, 801), np.linspace(0.0, 1.0, 401)[1:])
+        far = np.where(np.arange(one.size) > 800, 30.0 * one, 0.0)
+        near = np.where(np.arange(one.size) > 800, 8.0, one)
+        x = near * sigma[..., None] + far * excess[..., None]
+        rest = {"sigma": sigma[..., None], "fraction": fraction[..., None]}
+        step = 1e-4 * sigma[..., None]
+        density, ahead, behind = (
+            np.exp(
+                FAMILIES["Contaminated"].log_density(
+                    x, np, mu=shift * step, excess=excess[..., None], **rest
+                )
+            )
+            for shift in (0.0, 1.0, -1.0)
+        )
+        slope = (ahead - behind) / (2.0 * step)
+        return np.trapezoid(slope**2 / np.maximum(density, 1e-300), x, axis=-1)
+
     def expected_outliers(self, noise: Noise) -> float:
         """The contaminated fraction."""
         return float(np.mean(noise.arguments["fraction"]))
@@ -256,6 +279,11 @@ class Rounded(AbstractLikelihood):
             return Noise("Normal", plain)
         ends = {"below": rows.columns["below"], "above": rows.columns["above"]}
         return Noise("Interval", plain | ends)
+
+    def information(self, noise: Noise) -> Any:
+        """Of a rounded loss, the width of the interval adds ``width^2/12`` to the variance."""
+        width = noise.arguments.get("below", 0.0) + noise.arguments.get("above", 0.0)
+        return 1.0 / (noise.arguments["sigma"] ** 2 + width**2 / 12.0)
 
     def outlier_probability(self, noise: Noise, log_loss: np.ndarray) -> np.ndarray:
         """Probability that the error exceeds three sigma, given the interval it lies in."""

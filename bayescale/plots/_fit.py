@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from bayescale import cost as costs
-from bayescale.cost import ProductCost
+from bayescale.cost import AbstractCost
 from bayescale.errors import UsageError
 from bayescale.plots import _style as style
 from bayescale.plots._thin import thin
@@ -37,7 +37,7 @@ MOST = 4_000_000
 def fit(
     posterior: Posterior,
     *,
-    cost: str | ProductCost = "6ND",
+    cost: str | AbstractCost = "6ND",
     curves: int | Sequence[float] | np.ndarray = 5,
     level: float = 0.9,
     seed: int | None = None,
@@ -131,7 +131,7 @@ class _View:
 
     posterior: Posterior
     runs: pd.DataFrame
-    cost: ProductCost
+    cost: AbstractCost
 
     def __post_init__(self) -> None:
         law = self.law

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from bayescale import _plan
 from bayescale import cost as costs
 from bayescale._plan import Plan
-from bayescale.cost import ProductCost
+from bayescale.cost import AbstractCost
 from bayescale.errors import UsageError
 from bayescale.plots import _style as style
 from bayescale.plots._thin import thin
@@ -37,7 +37,7 @@ def frontier(
     plan: Plan | None = None,
     *,
     compute: float | None = None,
-    cost: str | ProductCost = "6ND",
+    cost: str | AbstractCost = "6ND",
     force: bool = False,
 ) -> Figure:
     """Draw the compute-optimal model size, tokens per parameter, and loss against compute.
@@ -131,7 +131,7 @@ def frontier(
     return figure
 
 
-def _spent(runs: pd.DataFrame | None, cost: ProductCost) -> np.ndarray:
+def _spent(runs: pd.DataFrame | None, cost: AbstractCost) -> np.ndarray:
     """Compute of each run in FLOP, shape (run,)."""
     if runs is None:
         return np.array([])

@@ -1,10 +1,14 @@
 """Compute-optimal plans from a posterior."""
 
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import optimize
 
 import bayescale as bs
+from bayescale._stack import Stack
 from bayescale.errors import DiagnosticsRefused, UsageError
 from theory.law import AbstractLaw
 from theory.optimum import has_closed_form
@@ -61,7 +65,7 @@ def test_a_law_without_closed_form_is_solved_along_the_line(
         return False
 
     assert has_closed_form(post.law, {r: 1.0 for r in post.law.resources})
-    monkeypatch.setattr("bayescale._plan.has_closed_form", never)
+    monkeypatch.setattr("bayescale._allocate.has_closed_form", never)
     solved = bs.plan(post, compute=[1e20, 1e24])
     np.testing.assert_allclose(solved.resources["N"], closed.resources["N"], rtol=1e-8)
 
@@ -153,3 +157,35 @@ def test_the_exponents_of_a_plan_are_those_of_its_optima(ladder: bs.Posterior) -
     table = plan.exponents()
     assert table.loc["N", "q50"] + table.loc["D", "q50"] == pytest.approx(1.0, abs=1e-3)
     assert set(plan.to_dict()["exponents"]) == {"N", "D", "kernel"}
+
+
+def test_a_stack_says_what_each_law_would_and_reaches_targets_by_its_mixture() -> None:
+    posts = {law: bs.Posterior.from_draws(law, _draws(law, 200)) for law in ("chinchilla", "share")}
+    scores = pd.DataFrame(index=pd.Index(list(posts), name="law"))
+    both = Stack(posts, {"chinchilla": 0.5, "share": 0.5}, scores, "equal")
+    plan = bs.plan(both, compute=1e24, objective="expected_loss", present={"N": 1e10})
+    assert plan.present is not None
+    table = plan.laws().loc[1e24]
+    alone = {n: bs.plan(p, 1e24, objective="expected_loss").recommended for n, p in posts.items()}
+    sizes = sorted(float(one["N"].iloc[0]) for one in alone.values())
+    assert sizes[0] < plan.recommended["N"].iloc[0] < sizes[1]
+    assert list(table["weight"]) == [0.5, 0.5]
+    assert plan.present.waste.shape == plan.loss.shape
+    assert np.all(plan.regret >= -1e-12)
+    target = float(plan.recommended["loss"].iloc[0])
+    found = bs.plan(both, target=target, confidence=0.9)
+    losses = {n: p.predict(**found.recommended[["N", "D"]].iloc[0]).draws for n, p in posts.items()}
+    assert np.mean(both.choose(losses) <= target) == pytest.approx(0.9, abs=0.01)
+
+
+@pytest.mark.slow
+def test_the_distance_beyond_the_runs_widens_a_target_s_budget(ladder: bs.Posterior) -> None:
+    exact = replace(ladder, model=replace(ladder.model, drift=None))  # type: ignore[type-var]
+    runs = ladder.runs
+    assert runs is not None
+    far = bs.plan(exact, compute=1e3 * float((6 * runs["N"] * runs["D"]).max()))
+    target = float(far.recommended["loss"].iloc[0])
+    drifting, sure = (bs.plan(post, target=target) for post in (ladder, exact))
+    assert drifting.compute.size == 0 or drifting.compute[0] > 1.05 * sure.compute[0]
+    assert sure.far is not None
+    assert sure.far[0] > 1e3

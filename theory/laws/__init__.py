@@ -12,7 +12,7 @@ from types import ModuleType
 from theory.errors import UnknownLaw, did_you_mean
 from theory.law import AbstractLaw
 
-_KINDS = ("two_sizes", "one_size", "implicit", "dynamics", "covariates")
+_KINDS = ("two_sizes", "one_size", "implicit", "dynamics", "covariates", "solved")
 
 
 def _modules() -> Iterator[ModuleType]:

@@ -1,0 +1,95 @@
+"""Cost models: what a run costs in FLOP, in GPU hours and in money, and how long it takes.
+
+`COSTS` is the one place where a cost model is registered; `Hardware` turns FLOP into hours and
+money; `critical_batch` and its kin say what a batch costs.
+"""
+
+from bayescale.cost._base import AbstractCost, AbstractTokenCost, ProductCost
+from bayescale.cost._batch import critical_batch, extra_compute, extra_steps, serial_hours
+from bayescale.cost._embedding import PEARCE_SONG, WITH_EMBEDDINGS, EmbeddingCost
+from bayescale.cost._experts import EXPERTS, ExpertsCost
+from bayescale.cost._hardware import Chip, Hardware, chips
+from bayescale.cost._shape import Shape, ladder
+from bayescale.cost._shaped import (
+    DEEPSEEK,
+    HOFFMANN_PRINTED,
+    HOFFMANN_TABULATED,
+    KAPLAN,
+    PORIAN,
+    PORIAN_ATTENTION,
+    ShapedCost,
+)
+from bayescale.errors import UsageError
+from theory.errors import did_you_mean
+from theory.symbols import D, N
+
+__all__ = [
+    "COSTS",
+    "AbstractCost",
+    "AbstractTokenCost",
+    "Chip",
+    "EmbeddingCost",
+    "ExpertsCost",
+    "Hardware",
+    "ProductCost",
+    "Shape",
+    "ShapedCost",
+    "chips",
+    "critical_batch",
+    "extra_compute",
+    "extra_steps",
+    "get",
+    "ladder",
+    "product",
+    "serial_hours",
+]
+
+COSTS: dict[str, AbstractCost] = {
+    cost.name: cost
+    for cost in (
+        ProductCost("6ND", "Kaplan et al. 2020, arXiv:2001.08361, section 2.1", 6.0, {N: 1, D: 1}),
+        KAPLAN,
+        HOFFMANN_PRINTED,
+        HOFFMANN_TABULATED,
+        DEEPSEEK,
+        PORIAN,
+        PORIAN_ATTENTION,
+        PEARCE_SONG,
+        WITH_EMBEDDINGS,
+        EXPERTS,
+    )
+}
+"""Every cost model, by name."""
+
+
+def get(cost: str | AbstractCost) -> AbstractCost:
+    """A cost model from its name.
+
+    Raises
+    ------
+    UsageError
+        If there is none of that name.
+    """
+    if isinstance(cost, AbstractCost):
+        return cost
+    if cost not in COSTS:
+        raise UsageError(f"no cost model called '{cost}'.{did_you_mean(cost, COSTS)}")
+    return COSTS[cost]
+
+
+def product(cost: str | ProductCost) -> ProductCost:
+    """A cost that is a product of powers, from its name.
+
+    Raises
+    ------
+    UsageError
+        If there is none of that name, or it is no product of powers.
+    """
+    found = get(cost)
+    if not isinstance(found, ProductCost):
+        known = ", ".join(name for name, one in COSTS.items() if isinstance(one, ProductCost))
+        raise UsageError(
+            f"cost '{found.name}' is no product of powers of the resources, which is needed here; "
+            f"use one of {known}."
+        )
+    return found

@@ -1,0 +1,169 @@
+"""Is the posterior of the dynamics' exponents right? Twenty simulated tables of single runs.
+
+    python tests/benchmarks/dmft_inference.py single             # one table by `bayescale.fit`
+    python tests/benchmarks/dmft_inference.py prepare lanes.pickle --tables 20
+    python tests/benchmarks/dmft_inference.py sample lanes.pickle draws.npz   # JAX alone; for GPUs
+    python tests/benchmarks/dmft_inference.py judge draws.npz --tables 20
+
+A table has 12 runs x 12 times: single draws of the projection and the samples (`theory.simulate`),
+not averages, of a task with a = 1.5, b = 1.25 and 1,500 modes; what lies beyond them is label
+noise. All tables have the same sizes, log-uniform from 24 to 400. Law `dmft` with one feature, one
+example and one unit of time as its units, and likelihood `curves`, since the points of one run move
+together. `single` and `judge` write to dmft_inference.json.
+"""
+
+import argparse
+import json
+import pickle
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from bayescale.engines import batch
+from bayescale.engines.density import Density, Numbers
+from bayescale.engines.mode import starts_of
+from bayescale.model import Model
+
+jax.config.update("jax_enable_x64", True)
+
+RESULTS = Path(__file__).with_suffix(".json")
+A, B, MODES, NOISE = 1.5, 1.25, 1500, 0.05
+RUNS, TIMES = 12, 12
+SIZES, SPAN = (24, 400), (1.0, 1e3)
+LIKELIHOOD = "curves(along=t)"
+UNITS = {"N_1": 1.0, "D_1": 1.0, "t_1": 1.0}
+TRUTH = {"a_1": A - 1.0, "b_1": B - 1.0, "A": 1.0}
+
+
+def tail() -> float:
+    """Power of the modes beyond those simulated, by Euler and Maclaurin."""
+    return MODES ** (1 - A) / (A - 1) - 0.5 * MODES**-A
+
+
+@cache
+def tables_of(count: int) -> tuple[Any, ...]:
+    """Runs of so many tables."""
+    import pandas as pd
+
+    from bayescale.runs import read_runs
+    from theory import simulate
+    from theory.spectrum import PowerLaw
+
+    rng = np.random.default_rng(3)
+    task, times = PowerLaw(a=A, b=B, modes=MODES), np.geomspace(*SPAN, TIMES)
+    frames: list[list[Any]] = [[] for _ in range(count)]
+    for run in range(RUNS):
+        N, P = (int(size) for size in np.exp(rng.uniform(*np.log(SIZES), 2)))
+        found = simulate.losses_by_draw(
+            task, N=N, P=P, t=list(times), noise=NOISE + tail(), draws=count, seed=run
+        )
+        for rows, losses in zip(frames, found, strict=True):
+            rows.append(
+                pd.DataFrame({"N": N, "D": P, "t": times, "loss": losses, "run": f"r{run}"})
+            )
+        print(f"run {run}: N = {N}, P = {P}", flush=True)
+    return tuple(
+        read_runs(pd.concat(rows, ignore_index=True), name=f"dynamics {i}", on_duplicates="keep")
+        for i, rows in enumerate(frames)
+    )
+
+
+def model_of(runs: Any) -> Model:
+    return Model.for_runs("dmft", runs, likelihood=LIKELIHOOD, prior=UNITS)
+
+
+def prepare(path: Path, tables: int) -> None:
+    found = []
+    for seed, runs in enumerate(tables_of(tables)):
+        model = model_of(runs)
+        starts = np.stack(starts_of(Density(model), batch.STARTS, np.random.default_rng(seed)))
+        observed = model.observe(runs)._replace(weight=np.ones(len(runs)))
+        found.append(batch.Lanes(observed, Numbers.of(model), starts, np.uint32(seed)))
+    model = model_of(tables_of(tables)[0])
+    path.write_bytes(pickle.dumps((model.to_dict(), batch.stack(found))))
+
+
+def sample(source: Path, target: Path) -> None:
+    data, lanes = pickle.loads(source.read_bytes())
+    density = Density(Model.from_dict(data))
+    keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(jax.random.key(0), lanes.keys)
+    start = time.perf_counter()
+    draws = batch.sample(
+        density, lanes._replace(keys=keys), effort=batch.Effort(500, 0.95, (5, 15))
+    )
+    seconds = time.perf_counter() - start
+    told = {"seconds": seconds, "device": jax.devices()[0].device_kind, "tables": len(lanes.keys)}
+    print(json.dumps(told), flush=True)
+    names = ("positions", "lp", "diverging", "energy", "acceptance_rate", "agreeing")
+    np.savez_compressed(target, told=json.dumps(told), **{n: getattr(draws, n) for n in names})
+
+
+def judge(source: Path, tables: int) -> dict[str, Any]:
+    from bayescale._chunk import _judged
+
+    kept = np.load(source)
+    names = ("positions", "lp", "diverging", "energy", "acceptance_rate", "agreeing")
+    draws = batch.BatchDraws(**{n: kept[n] for n in names})
+    inside, rows = {name: [] for name in TRUTH}, []
+    for index in range(tables):
+        model = model_of(tables_of(tables)[index])
+        one = _judged(model, draws, index)
+        flat = {name: values.reshape(-1) for name, values in one.coordinates.items()}
+        natural = model.law.values(model.parameters(flat, np))
+        for name, truth in TRUTH.items():
+            low, high = np.quantile(natural[name], [0.05, 0.95])
+            inside[name].append(bool(low <= truth <= high))
+        middle = {name: round(float(np.median(natural[name])), 4) for name in TRUTH}
+        rows.append({"r_hat": one.r_hat, "ess": one.ess, "divergences": one.divergences} | middle)
+    return json.loads(str(kept["told"])) | {
+        "coverage_90": {name: float(np.mean(found)) for name, found in inside.items()},
+        "largest_r_hat": max(row["r_hat"] for row in rows),
+        "smallest_ess": min(row["ess"] for row in rows),
+        "tables_fit": rows,
+    }
+
+
+def single() -> dict[str, Any]:
+    import bayescale as bs
+
+    runs = tables_of(2)[0]
+    start = time.process_time()
+    post = bs.fit(runs, model_of(runs), draws=500, seed=0)
+    summary = post.summary()
+    print(summary.round(4).to_string())
+    return {
+        "cpu_seconds": round(time.process_time() - start, 1),
+        "r_hat": float(summary["r_hat"].max()),
+        "ess": float(summary[["ess_bulk", "ess_tail"]].min().min()),
+        "status": str(post.diagnose().status),
+        "reasons": list(post.diagnosis.reasons),
+        "a_1": summary.loc["a_1", ["mean", "q05", "q95"]].to_dict(),
+        "b_1": summary.loc["b_1", ["mean", "q05", "q95"]].to_dict(),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", choices=("single", "prepare", "sample", "judge"))
+    parser.add_argument("files", nargs="*", type=Path)
+    parser.add_argument("--tables", type=int, default=20)
+    options = parser.parse_args()
+    if options.part == "prepare":
+        prepare(options.files[0], options.tables)
+    elif options.part == "sample":
+        sample(*options.files)
+    else:
+        single_or_judged = options.part == "single"
+        result = single() if single_or_judged else judge(options.files[0], options.tables)
+        kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        key = "single" if single_or_judged else "tables"
+        RESULTS.write_text(json.dumps(kept | {key: result}, indent=1) + "\n")
+        print(json.dumps({k: v for k, v in result.items() if k != "tables_fit"}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

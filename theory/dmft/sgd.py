@@ -1,0 +1,133 @@
+r"""One-pass stochastic gradient descent: a fresh batch of B examples at each step.
+
+Given the projection and Gaussian features the second moments close per eigenmode x of the student
+covariance: ``m <- alpha(x) m + (eta^2/B) x L(t)``, ``alpha = 1 - 2 eta x + eta^2 (1 + 1/B) x^2``,
+a Volterra equation ``L(t) = F(t) + sigma^2 + (eta^2/B) sum_{u<t} K(t-1-u) L(u)``. Its Z-transform
+is explicit, so no step is ever taken: with ``c = 1 + 1/B``,
+``z± = [-1 ± sqrt(1 - c (1 - zeta))]/(eta c)`` and ``G = (kappa/z) q(kappa)``,
+
+    Fhat = (G+ - G-)/((z+ - z-) eta^2 c),   Khat = -(z+ df1+ - z- df1-)/((z+ - z-) eta^2 c),
+    Lhat = (Fhat + sigma^2/(zeta - 1))/(1 - (eta^2/B) Khat),    L(t) = oint zeta^t Lhat dzeta/2pi i.
+
+The 1/B in alpha is exact and matters for the top modes; the strict limit of the DMFT drops it.
+Paquette et al. 2024 write gamma = eta/B. Multi-epoch training on P examples is not covered.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any, final
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from theory.dmft.contour import hyperbola, linear
+from theory.dmft.dynamics import EARLY, AbstractDynamics, _rate
+from theory.dmft.scale import renormalised_scale
+from theory.dmft.solution import DynamicsError
+from theory.mode_sums import one_point
+
+CIRCLE = 8 * EARLY
+"""Nodes on the upper half circle for the first steps: aliases are below 1e-13."""
+
+
+@final
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class StochasticGradientDescent(AbstractDynamics):
+    """One-pass SGD, ``w += (eta/B) sum over a fresh batch of (y - w . phi) phi``.
+
+    Parameters
+    ----------
+    learning_rate
+        eta > 0.
+    batch
+        B >= 1 examples a step.
+    """
+
+    learning_rate: Any
+    batch: Any
+
+    def check(self) -> None:
+        """Raise where a setting is out of its range."""
+        _rate(self.learning_rate)
+        batch = np.asarray(self.batch)
+        if batch.ndim or not (np.isfinite(batch) and batch >= 1):
+            raise DynamicsError(f"batch must be a number of at least 1; got {self.batch!r}.")
+
+    @property
+    def largest_edge(self) -> float:
+        """``|alpha| < 1`` below ``2/(eta (1 + 1/B))``."""
+        return 2 / (float(self.learning_rate) * (1 + 1 / float(self.batch)))
+
+    def filter(self, x: Any, t: Any) -> Any:
+        """``alpha(x)^t``: of squared residuals, and without the noise of the gradient."""
+        eta = self.learning_rate
+        alpha = 1 - 2 * eta * x + eta**2 * (1 + 1 / self.batch) * x * x
+        return jnp.exp(t[..., :, None] * jnp.log(alpha)[..., None, :])
+
+
+def noise_gain(task: Any, dynamics: StochasticGradientDescent, inverse_N: Any) -> Any:
+    """``(eta^2/B) Khat(1)``: below 1 the noise of the gradient does not feed on itself.
+
+    Parameters
+    ----------
+    inverse_N
+        ``1/N``, (*batch,).
+    """
+    near = jnp.asarray(inverse_N)[..., None] * 0 + (1 + 1e-9 + 1e-9j)
+    return _transforms(task, dynamics, near, inverse_N)[1][..., 0].real
+
+
+def _transforms(task: Any, dynamics: Any, zeta: Any, inverse_N: Any) -> tuple[Any, Any]:
+    """Fhat and ``(eta^2/B) Khat`` at zeta in the upper half plane, (*batch, at)."""
+    eta, batch = dynamics.learning_rate, dynamics.batch
+    c = 1 + 1 / batch
+    root = jnp.sqrt(1 - c * (1 - zeta))
+    z_plus, z_minus = (c * (zeta - 1) / (1 + root)) / (eta * c), (-1 - root) / (eta * c)
+
+    def sums(z: Any) -> tuple[Any, Any]:
+        # The resolvent at a conjugate is the conjugate; scales are followed in the upper half.
+        below = z.imag < 0
+        upper = jnp.where(below, jnp.conj(z), z)
+        kappa = renormalised_scale(task, upper, inverse_N, jnp.zeros_like(inverse_N), follow=True)
+        one = one_point(task, kappa)
+        G, df = kappa / upper * one.q, upper * one.df1
+        return jnp.where(below, jnp.conj(G), G), jnp.where(below, jnp.conj(df), df)
+
+    (G_plus, df_plus), (G_minus, df_minus) = sums(z_plus), sums(z_minus)
+    scale = (z_plus - z_minus) * eta**2 * c
+    return (G_plus - G_minus) / scale, -(df_plus - df_minus) / scale * (eta**2 / batch)
+
+
+def sgd_curves(
+    task: Any,
+    inverse_N: Any,
+    t: Any,
+    noise: Any,
+    dynamics: StochasticGradientDescent,
+    *,
+    early: bool,
+    nodes: int,
+    accuracy: float,
+) -> Any:
+    """Test losses at steps t, (row, time); pure.
+
+    Parameters
+    ----------
+    early
+        Whether all steps are up to `EARLY`; then a circle is the contour, otherwise a hyperbola in
+        ``log zeta`` for steps above it.
+    """
+    if early:
+        theta = (jnp.arange(CIRCLE, dtype=t.dtype) + 0.5) * (math.pi / CIRCLE)
+        s = (math.log(1e13) / (2 * CIRCLE) + 1j * theta)[None, :]
+        s = jnp.broadcast_to(s, (t.shape[0], CIRCLE))
+        weight = jnp.full_like(s, 1 / (2 * CIRCLE))
+    else:
+        s, weight = hyperbola(jnp.min(t, -1), jnp.max(t, -1), nodes, accuracy=accuracy)
+    zeta = jnp.exp(s)
+    F, gain = _transforms(task, dynamics, zeta, inverse_N)
+    L = (F + noise[..., None] / (zeta - 1)) / (1 - gain)
+    v = weight[..., None, :] * jnp.exp((t[..., :, None] + 1) * s[..., None, :])
+    return linear(L[..., None, :], v)

@@ -1,0 +1,57 @@
+"""Laws that are the solution of a model of learning, evaluated by a program."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from theory import symbols as s
+from theory.forward import ForwardLaw
+from theory.symbols import D, N, t
+
+NODES, REACH, ORDER = 10, 2**20, 4
+"""Accuracy of `theory.dmft.evaluate.log_loss_at` in a law: about 1e-5 of the loss."""
+
+
+def _dmft() -> ForwardLaw:
+    amplitude = s.amplitude("A", of=N, unit="nats/token")
+    task = s.exponent("a_1", of=t, typical=(0.5, 0.4))
+    spectrum = s.shape("b_1", "spectral exponent b less 1", typical=(0.3, 0.5))
+    noise = s.shape("noise", "variance of label noise, in units of A", typical=(0.03, 1.5))
+    width = s.shape(
+        "N_1", "model size that counts as one random feature", typical=(1.0, 1.0), unit=N.unit
+    )
+    sample = s.shape(
+        "D_1", "training data that count as one example", typical=(1.0, 1.0), unit=D.unit
+    )
+    time = s.shape("t_1", "time in which the first mode is learnt", typical=(1.0, 1.0), unit=t.unit)
+
+    def dynamics(parameters: Mapping[str, Any], log_resources: Mapping[str, Any]) -> Any:
+        import jax.numpy as jnp
+
+        from theory.dmft.evaluate import log_loss_at
+
+        return log_loss_at(
+            1.0 + jnp.exp(parameters["a_1"]),
+            1.0 + jnp.exp(parameters["b_1"]),
+            log_resources["N"] - parameters["N_1"],
+            log_resources["D"] - parameters["D_1"],
+            log_resources["t"] - parameters["t_1"],
+            jnp.exp(parameters["noise"]),
+            nodes=NODES,
+            reach=REACH,
+            order=ORDER,
+        )
+
+    return ForwardLaw(
+        log_shape=dynamics,
+        name="dmft",
+        title="model size, data and time, by the dynamics of random features",
+        resources=(N, D, t),
+        parameters=(amplitude, task, spectrum, noise, width, sample, time),
+        source="Bordelon, Atanasov, Pehlevan 2024, arXiv:2402.01092: gradient flow on random "
+        "features of a power law, lambda_k = k^-b and w_k^2 lambda_k = k^-a with a = 1 + a_1, "
+        "b = 1 + b_1, solved exactly (theory.dmft); the loss has the label noise in it",
+        citation="bordelon2024",
+    )
+
+
+dmft = _dmft()
