@@ -16,6 +16,8 @@ from ._many import Fits as Fits
 from ._many import fit_many as fit_many
 from ._plan import Plan as Plan
 from ._plan import plan as plan
+from ._regime import Regimes as Regimes
+from ._regime import regime as regime
 from ._simulate import simulate_dmft as simulate_dmft
 from ._stack import Stack as Stack
 from ._stack import stack as stack

@@ -13,14 +13,18 @@ if TYPE_CHECKING:
     from bayescale.runs import Runs
 
 
-def load_posterior(path: Path) -> "Posterior":
-    """Read a saved posterior; of groups, that of the joint model."""
+def load_posterior(path: Path, group: str | None = None) -> "Posterior":
+    """Read a saved posterior; of groups, that of the joint model, or of the group named."""
     from bayescale.posterior import Posterior
 
-    return Posterior.load(path)
+    if group is None:
+        return Posterior.load(path)
+    from bayescale._groups import GroupPosterior
+
+    return GroupPosterior.load(path).group(group)
 
 
-def load_named(paths: Sequence[Path]) -> "dict[str, Posterior]":
+def load_named(paths: Sequence[Path], group: str | None = None) -> "dict[str, Posterior]":
     """Read saved posteriors, each called after its law, or after its file where laws clash.
 
     Raises
@@ -30,7 +34,7 @@ def load_named(paths: Sequence[Path]) -> "dict[str, Posterior]":
     """
     if twice := [path for path in paths if paths.count(path) > 1]:
         raise UsageError(f"'{twice[0]}' is given twice; name each file once.")
-    posteriors = [load_posterior(path) for path in paths]
+    posteriors = [load_posterior(path, group) for path in paths]
     names = [posterior.law.name for posterior in posteriors]
     for called in ([path.stem for path in paths], [str(path) for path in paths]):
         names = [

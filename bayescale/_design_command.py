@@ -21,6 +21,7 @@ def design(
     ],
     budget: Annotated[float, typer.Option(help="FLOP for all new runs together.")],
     at: Annotated[float, typer.Option(help="Budget in FLOP whose optimum is asked about.")],
+    group: Annotated[str | None, typer.Option(help="Group, where `fit --groups` was used.")] = None,
     max_cost: Annotated[
         float | None, typer.Option(help="Most FLOP of one run; a tenth of the budget by default.")
     ] = None,
@@ -63,7 +64,7 @@ def design(
     if not as_table:
         require_picture(output)
     caps: dict[str, Any] = {"N_max": n_max, "D_max": d_max}
-    source = source_of(posterior)
+    source = source_of(posterior, group)
     found = run_design(
         source,
         budget,

@@ -19,6 +19,7 @@ def plan(
         list[Path],
         typer.Argument(help="A posterior from `fit -o`; several laws of one table are stacked."),
     ],
+    group: Annotated[str | None, typer.Option(help="Group, where `fit --groups` was used.")] = None,
     compute: Annotated[
         list[float] | None, typer.Option(help="Budget in FLOP; repeat for several.")
     ] = None,
@@ -102,7 +103,7 @@ def plan(
     require_picture(output)
     experts = {"active": active, "total": total}
     result = run_plan(
-        source_of(posterior),
+        source_of(posterior, group),
         compute=compute or None,
         target=target or None,
         confidence=confidence,
@@ -159,9 +160,9 @@ def _print(result: "Plan") -> None:
         write(sentence)
 
 
-def source_of(paths: list[Path]) -> Any:
-    """One posterior, or the stack of several."""
-    named = load_named(paths)
+def source_of(paths: list[Path], group: str | None) -> Any:
+    """One posterior, or the stack of several; of one group where it is named."""
+    named = load_named(paths, group)
     if len(named) == 1:
         return next(iter(named.values()))
     from bayescale._stack import stack

@@ -26,6 +26,7 @@ from bayescale._commands import (
 )
 from bayescale._design_command import design
 from bayescale._plan_command import plan
+from bayescale._regime_command import regime
 from bayescale._simulate_command import dmft
 from bayescale._terminal import (
     json_out,
@@ -391,6 +392,7 @@ def predict(
         list[str] | None,
         typer.Option(help="Any other resource of the law: --at density=0.5. Repeat for each."),
     ] = None,
+    group: Annotated[str | None, typer.Option(help="Group, where `fit --groups` was used.")] = None,
     noise: Annotated[bool, typer.Option(help="Include the scatter of a new run.")] = False,
     no_drift: Annotated[
         bool, typer.Option("--no-drift", help="Take the law as exact beyond the runs.")
@@ -401,7 +403,7 @@ def predict(
     """Predict the loss at given sizes; repeat --N and --D for several points."""
     given: dict[str, Any] = {k: v for k, v in (("N", n), ("D", d), ("C", c)) if v}
     given |= {k: number(k, v) for k, v in pairs(at, "at", "density=0.5").items()}
-    saved = load_posterior(posterior)
+    saved = load_posterior(posterior, group)
     prediction = saved.predict(noise=noise, drift=not no_drift, force=force, **given)
     if as_json:
         json_out(prediction.to_dict())
@@ -412,6 +414,7 @@ def predict(
 
 command(plan)
 command(design)
+command(regime)
 command(dmft, simulate)
 
 

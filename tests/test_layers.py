@@ -19,7 +19,7 @@ LAYERS = {
         "law",
         "contour crossover forward optimum sampling simulate limits",
         "laws scaling feature_learning",
-        "evidence random_features",
+        "evidence random_features rich_frontier",
         "admissible",
     ),
     "bayescale": (
@@ -59,11 +59,11 @@ LAYERS = {
         "_worth",
         "_design",
         "_calibrate sbc",
-        "_collapse",
+        "_collapse _regime",
         "plots",
         "_demo _commands _simulate",
         "_plan_command _simulate_command",
-        "_design_command",
+        "_design_command _regime_command",
         "cli",
     ),
 }

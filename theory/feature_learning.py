@@ -95,6 +95,35 @@ def reduced(task: Any, t: Sequence[float] | np.ndarray, *, richness: float = 1.0
     >>> lazy.slopes().round(2).tolist(), rich.slopes().round(2).tolist()
     ([-0.5], [-0.67])
     """
+    times = _checked(t, richness)
+    tau, growth = clock(task, times, richness=richness)
+    with jax.enable_x64(True):
+        x, p = np.asarray(task.eigenvalues), np.asarray(task.counts * task.powers)
+    return Curve(times, np.sum(p * np.exp(-2 * x * tau[:, None]), axis=1), growth)
+
+
+def clock(
+    task: Any, t: Sequence[float] | np.ndarray, *, richness: float = 1.0
+) -> tuple[Float64[np.ndarray, " time"], Float64[np.ndarray, " time"]]:
+    """``tau(t)``, the time a lazy model needs to get as far, and ``u(t)``, by reduced dynamics.
+
+    Parameters
+    ----------
+    task, t, richness
+        As of `reduced`.
+
+    Raises
+    ------
+    TheoryError
+        As of `reduced`.
+
+    Examples
+    --------
+    >>> from theory.spectrum import PowerLaw
+    >>> tau, _ = clock(PowerLaw(2.0, 2.0), [1.0, 100.0], richness=0.0)
+    >>> tau.round(6).tolist()
+    [1.0, 100.0]
+    """
     from scipy.integrate import solve_ivp
 
     times = _checked(t, richness)
@@ -120,9 +149,7 @@ def reduced(task: Any, t: Sequence[float] | np.ndarray, *, richness: float = 1.0
     )
     if not found.success or found.y.shape[1] != len(times):
         raise TheoryError(f"the reduced dynamics could not be integrated: {found.message}")
-    tau, growth = found.y
-    loss = np.sum(p * np.exp(-2 * x * tau[:, None]), axis=1)
-    return Curve(times, loss, growth)
+    return found.y[0], found.y[1]
 
 
 def infinite_width(task: Any, t: Sequence[float] | np.ndarray, *, richness: float = 1.0) -> Curve:

@@ -114,6 +114,27 @@ def two_point(spectrum: Any, kappa: Any, kappa_prime: Any) -> TwoPoint:
     return TwoPoint(*sums)
 
 
+def two_point_pairs(spectrum: Any, kappa: Any, kappa_prime: Any) -> TwoPoint:
+    """`two_point` of all pairs (at, at'), as products of matrices; there is no cancellation.
+
+    Parameters
+    ----------
+    spectrum
+        With nodes of shape (node,).
+    kappa, kappa_prime
+        (*batch, at) and (*batch, at').
+    """
+    lam, counts = spectrum.eigenvalues, spectrum.counts
+    left, right = inverse(lam, kappa), inverse(lam, kappa_prime)
+    weights, power = counts * lam, counts * spectrum.powers
+
+    def product(w: Any) -> Any:
+        return jnp.einsum("...ik,...jk->...ij", left * lift(w, left.ndim), right,
+                          precision="highest")  # fmt: skip
+
+    return TwoPoint(*(product(w) for w in (weights, weights * lam, power, power * lam)))
+
+
 def divided_differences(one: OnePoint, other: OnePoint) -> TwoPoint:
     """`two_point` of all pairs (at, at') from sums at either point; far cheaper.
 

@@ -237,6 +237,10 @@ class PowerLaw:
         matrix = jnp.asarray(chebyshev_tail(TAIL)[1], dtype=b.dtype)
         return jnp.einsum("ij,...j->...i", matrix, moments, precision="highest")
 
+    def eigenvalues_of(self, k: Any) -> Any:
+        """``lambda_k`` of single modes, numbered from 1."""
+        return jnp.asarray(k, dtype=float) ** -jnp.asarray(self.b, dtype=float)
+
     def raised(self, power: float) -> "PowerLaw":
         """The spectrum ``lambda^power`` with the same powers p."""
         return replace(self, b=self.b * power)
@@ -246,7 +250,7 @@ class PowerLaw:
         steepness = float(np.max(np.asarray(self.b)))
         wanted = 2.0 - 0.55 * math.log10(accuracy) + 1.8 * max(0.0, steepness - 1.25)
         order = next((n for n in (4, 6, 8, 12) if n >= wanted), 16)  # few shapes, few programs
-        octaves = math.ceil(math.log2(max(mode, 8.0))) + 6
+        octaves = 4 * math.ceil(math.log2(max(mode, 8.0)) / 4 + 1.5)
         return replace(self, reach=2 ** min(octaves, 60), order=order)
 
 
@@ -335,6 +339,10 @@ class Measured:
     def counts(self) -> Inexact[Array, "node"]:
         """How many modes each node stands for."""
         return self._nodes[2]
+
+    def eigenvalues_of(self, k: Any) -> Any:
+        """``lambda_k`` of single modes, numbered from 1 in the order given."""
+        return jnp.asarray(self.given_eigenvalues)[jnp.asarray(k) - 1]
 
     def raised(self, power: float) -> "Measured":
         """The spectrum ``lambda^power`` with the same powers p."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bayescale.plots._exponents import exponents as exponents
     from bayescale.plots._fit import fit as fit
     from bayescale.plots._frontier import frontier as frontier
+    from bayescale.plots._regime import regime as regime
     from bayescale.plots._save import save as save
     from bayescale.plots._sbc import sbc as sbc
     from bayescale.plots._target import target as target
@@ -30,6 +31,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
         "_exponents": ["exponents"],
         "_fit": ["fit"],
         "_frontier": ["frontier"],
+        "_regime": ["regime"],
         "_save": ["save"],
         "_sbc": ["sbc"],
         "_target": ["target"],

@@ -4,8 +4,8 @@
     python tests/benchmarks/dmft.py --points 10000000    # for GPUs
 
 A point is one (N, P, t); fifty times over three decades share a pair (N, P), M is infinite. Needs
-JAX, NumPy and SymPy only. The baselines are the solution by T x T matrices in time, and by
-frequencies on a vertical line.
+JAX, NumPy and SymPy only. The baselines are the solution by T x T matrices in time, by frequencies
+on a vertical line, and Monte Carlo.
 """
 
 import argparse
@@ -25,15 +25,9 @@ sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests" / "test_theory")]
 
 import dmft_oracles as oracles  # noqa: E402
 
-from theory import dmft  # noqa: E402
+from theory import dmft, simulate  # noqa: E402
 from theory.dmft.contour import Nodes, bilinear  # noqa: E402
-from theory.dmft.evaluate import (  # noqa: E402
-    at_nodes,
-    conjugate,
-    setting_of,
-)
-from theory.dmft.two_point import KERNELS  # noqa: E402
-from theory.mode_sums import divided_differences  # noqa: E402
+from theory.dmft.evaluate import at_nodes, kernels, setting_of  # noqa: E402
 from theory.spectrum import PowerLaw  # noqa: E402
 
 jax.config.update("jax_enable_x64", True)
@@ -42,14 +36,16 @@ TIMES = 50
 REACH, ORDER, NODES, ACCURACY = 2**20, 6, 36, 3e-6
 
 
-def best(function: Any, *arguments: Any, repeats: int) -> float:
+def best(name: str, function: Any, *arguments: Any, repeats: int) -> dict[str, float]:
+    """Median time on the clock and of the processor, once compiled."""
     jax.block_until_ready(function(*arguments))
     found = []
     for _ in range(repeats):
-        started = time.perf_counter()
+        started = time.perf_counter(), time.process_time()
         jax.block_until_ready(function(*arguments))
-        found.append(time.perf_counter() - started)
-    return float(np.median(found))
+        found.append([time.perf_counter() - started[0], time.process_time() - started[1]])
+    clock, processor = np.median(found, axis=0)
+    return {f"{name}_s": float(clock), f"{name}_cpu_s": float(processor)}
 
 
 def curves(a: Any, b: Any, N: Any, P: Any, t: Any, *, chunk: int | None) -> Any:
@@ -69,7 +65,7 @@ def speed(points: int, chunk: int) -> dict[str, Any]:
 
     gradient = jax.jit(jax.value_and_grad(total, argnums=(0, 1, 2, 3)))
     arguments = (1.5, 1.25, N, P, t)
-    repeats = 15 if points <= 10_000 else 3
+    repeats = 15 if points <= 10_000 else 2
     some = slice(0, 20)
     exact = dmft.loss_curves(
         PowerLaw(1.5, 1.25, reach=2**24, order=16), N[some], P[some], t[some], 0.01,
@@ -78,8 +74,8 @@ def speed(points: int, chunk: int) -> dict[str, Any]:
     error = jnp.max(jnp.abs(value(*arguments)[some] / exact - 1))
     return {
         "points": points,
-        "value_s": best(value, *arguments, repeats=repeats),
-        "gradient_s": best(gradient, *arguments, repeats=repeats),
+        **best("value", value, *arguments, repeats=repeats),
+        **best("gradient", gradient, *arguments, repeats=repeats),
         "largest_relative_error": float(error),
     }
 
@@ -115,15 +111,38 @@ def against_frequencies(count: int = 1500, t: float = 20.0) -> dict[str, Any]:
     inverse = jnp.asarray([1 / N]), jnp.asarray([1 / P])
     one, _, _ = at_nodes(task, Nodes(z, z), *inverse, follow=True)
     setting = setting_of(*inverse, 0.0)
-    kernel, other = KERNELS["test"], conjugate(one)
-    same = kernel(one, one, divided_differences(one, one), setting)
-    across = kernel(one, other, divided_differences(one, other), setting)
+    same, across = kernels(one, "test", setting)
     v = (step / (2 * np.pi) * jnp.exp(z * t) / z)[:, None]
     found = float(bilinear(same, across, v, v)[0, 0])
     return {
         "frequencies": count,
         "seconds": time.perf_counter() - started,
         "relative_error": abs(found / float(exact) - 1),
+    }
+
+
+def against_draws(draws: int = 60) -> dict[str, Any]:
+    """Finite models, whose error is that of their number, and what it takes to reach 1e-3."""
+    task, t = PowerLaw(1.5, 1.25, modes=400), np.geomspace(1, 1000, 50)
+    ask = partial(simulate.losses_by_draw, task, N=48, P=96, t=t)
+    ask(draws=draws, first=draws)
+    started = time.process_time(), time.perf_counter()
+    found = simulate.summarise(ask(draws=draws), 0)
+    cpu, seconds = time.process_time() - started[0], time.perf_counter() - started[1]
+    error = float(np.max(found.standard_error / found.mean))
+    dmft.loss(task, 48, 96, t)
+    started = time.process_time(), time.perf_counter()
+    theory = dmft.loss(task, 48, 96, t)
+    return {
+        "draws": draws,
+        "seconds": seconds,
+        "cpu_s": cpu,
+        "largest_relative_standard_error": error,
+        "cpu_s_to_1e-3": cpu * (error / 1e-3) ** 2,
+        "largest_relative_gap_to_theory": float(np.max(np.abs(found.mean / theory.value - 1))),
+        "solver_cpu_s": time.process_time() - started[0],
+        "solver_s": time.perf_counter() - started[1],
+        "solver_estimated_error": theory.stats.estimated_error,
     }
 
 
@@ -140,6 +159,7 @@ def main() -> None:
     if not asked.no_oracles:
         result["matrices"] = against_matrices()
         result["frequencies"] = against_frequencies()
+        result["draws"] = against_draws()
     text = json.dumps(result, indent=2)
     print(text)
     if asked.save:

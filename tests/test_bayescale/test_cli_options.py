@@ -123,3 +123,18 @@ def test_groups_are_fitted_printed_and_saved(
     text = run("summary", saved).stdout
     assert "2 groups by corpus" in text
     assert "alpha_spread" in text
+
+
+def test_one_group_predicts(grouped: GroupPosterior, tmp_path: Path, saved: Path) -> None:
+    path = grouped.save(tmp_path / "groups.nc")
+    result = run("predict", path, "--group", "b", "--D", "3e10", "--no-drift", "--json")
+    assert result.exit_code == 0, result.output
+    (point,) = json.loads(result.stdout)["points"]
+    want = grouped.group("b").predict(D=3e10, drift=False).draws.mean()
+    assert point["mean"] == pytest.approx(want)
+    wrong = run("predict", path, "--group", "bb", "--D", "3e10")
+    assert wrong.exit_code == 2
+    assert "no group called 'bb'" in wrong.stderr
+    alone = run("predict", saved, "--group", "b", "--N", "1e9", "--D", "1e10")
+    assert alone.exit_code != 0
+    assert "without groups" in alone.stderr

@@ -37,32 +37,56 @@ def time_domain(lam, p, *, N, P, noise, learning_rate, steps):
     return np.diag(C0) + noise, np.diag(C1)
 
 
+def trained(psi, y, A, times):
+    """``A^T w_t/sqrt(N)`` of gradient flow from zero, one a time."""
+    P, N = len(y), len(A)
+    phi = psi @ A.T / np.sqrt(N)
+    values, vectors = np.linalg.eigh(phi.T @ phi / P)
+    values = np.maximum(values, 1e-14)
+    b = vectors.T @ (phi.T @ y / P)
+    weights = [vectors @ (-np.expm1(-values * t) / values * b) for t in times]
+    return np.array([w @ A / np.sqrt(N) for w in weights])
+
+
 def draws(lam, p, *, N, P, noise, times, count, seed, rows=None):
     """Mean and standard error of the test loss of gradient flow over draws of A and of the data."""
     rng = np.random.default_rng(seed)
-    M = len(lam)
-    found = []
+    M, found = len(lam), []
     for _ in range(count):
         A = rng.standard_normal((N, M)) if rows is None else rows(rng)
-        w = np.sqrt(p / lam)
         if P is None:
-            covariance = A * np.sqrt(lam) / np.sqrt(N)
-            _, s, Vt = np.linalg.svd(covariance, full_matrices=False)
+            _, s, Vt = np.linalg.svd(A * np.sqrt(lam) / np.sqrt(N), full_matrices=False)
             target = Vt @ np.sqrt(p)
             decay = np.exp(-np.outer(times, s**2))
             found.append(p.sum() - (target**2 * (1 - decay**2)).sum(1) + noise)
             continue
-        psi = rng.standard_normal((P, M)) * np.sqrt(lam)
+        psi, w = rng.standard_normal((P, M)) * np.sqrt(lam), np.sqrt(p / lam)
         y = psi @ w + np.sqrt(noise) * rng.standard_normal(P)
-        phi = psi @ A.T / np.sqrt(N)
-        values, vectors = np.linalg.eigh(phi.T @ phi / P)
-        values = np.maximum(values, 1e-14)
-        b = vectors.T @ (phi.T @ y / P)
-        losses = []
-        for t in times:
-            student = vectors @ (-np.expm1(-values * t) / values * b)
-            error = w - A.T @ student / np.sqrt(N)
-            losses.append((lam * error**2).sum() + noise)
-        found.append(losses)
+        found.append(((w - trained(psi, y, A, times)) ** 2 * lam).sum(1) + noise)
     found = np.array(found)
     return found.mean(0), found.std(0) / np.sqrt(count)
+
+
+def crossed(lam, p, sizes, *, common, same_projection, noise, times, count, seed):
+    """``E (y - f)(y - f')`` of two predictors: at test points, and over the common examples.
+
+    Means over draws and their standard errors. ``sizes = (N, P), (N', P')``.
+    """
+    rng = np.random.default_rng(seed)
+    M, w = len(lam), np.sqrt(p / lam)
+    (N, P), (N_prime, P_prime) = sizes
+    test, train = [], []
+    for _ in range(count):
+        A = rng.standard_normal((N, M))
+        other = A if same_projection else rng.standard_normal((N_prime, M))
+        psi = rng.standard_normal((P + P_prime - common, M)) * np.sqrt(lam)
+        y = psi @ w + np.sqrt(noise) * rng.standard_normal(len(psi))
+        one = trained(psi[:P], y[:P], A, times)
+        two = trained(psi[P - common :], y[P - common :], other, times)
+        test.append(((w - one) * (w - two) * lam).sum(1) + noise)
+        both = psi[P - common : P], y[P - common : P]
+        left, right = (both[1] - f @ both[0].T for f in (one, two))
+        train.append((left * right).mean(1) if common else 0 * test[-1])
+    test, train = np.array(test), np.array(train)
+    root = np.sqrt(count)
+    return test.mean(0), test.std(0) / root, train.mean(0), train.std(0) / root

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from theory import dmft
-from theory.dmft._loss import _compiled
+from theory.dmft._contours import compiled
 from theory.spectrum import Measured, PowerLaw
 
 REFERENCE = Path(__file__).resolve().parents[3] / "shared" / "reference" / "dmft_reference.json"
@@ -43,8 +43,8 @@ def reference(groups):
     points = json.loads(REFERENCE.read_text("utf-8"))["points"]
     together = {}
     for point in points:
-        if point["group"] in groups:
-            kind = point["id"].split("-")[1]
+        kind = point["id"].split("-")[1]
+        if point["group"] in groups and kind not in groups[point["group"]]:
             key = (kind, json.dumps(point["params"]))
             together.setdefault(key, []).append(point)
     return together
@@ -61,7 +61,8 @@ def dynamics_of(kind, settings):
 
 
 def agrees(groups):
-    count = 0
+    """Compare with every point of some groups, less the kinds named; how many they are."""
+    count, kinds = 0, set()
     for (kind, text), points in reference(groups).items():
         at = json.loads(text)
         M, N, P = at["M"], float(at["N"]), float(at.get("P", np.inf))
@@ -75,6 +76,7 @@ def agrees(groups):
             dynamics=dynamics_of(kind, at),
             observable=OBSERVABLES[kind],
         )
+        kinds.add(kind)
         assert found.status == "ok"
         np.testing.assert_allclose(found.value, [p["theory"] for p in points], rtol=THEORY)
         for value, point in zip(found.value, points, strict=True):
@@ -83,28 +85,35 @@ def agrees(groups):
                 # The mean over draws at finite size is above the theory by up to 3/min(N, P).
                 allowed = 4 * point["mc_se"] + 3 * value / min(N, P)
                 assert abs(point["mc_mean"] - value) <= allowed, point["id"]
-    return count
+    return count, kinds
 
 
 def test_some_reference_values_of_every_kind_are_met():
-    assert agrees({"D1", "S2", "R1"}) == 27
+    some = {"A4": (), "D1": ("gd_gd_train", "gd_hb"), "S2": (), "R1": (), "I1": ()}
+    count, kinds = agrees(some)
+    assert count == 18 + 10 + 4 + 3 + 9
+    assert kinds == set(OBSERVABLES) - {"gd_gd_train", "gd_hb"}
 
 
 @pytest.mark.slow
 def test_all_reference_values_are_met():
-    assert agrees({"A1", "A2", "A3", "A4", "A5", "D1", "S1", "S2", "S3", "R1", "I1"}) == 135
+    groups = ("A1", "A2", "A3", "A4", "A5", "D1", "S1", "S2", "S3", "R1", "I1")
+    assert agrees(dict.fromkeys(groups, ())) == (135, set(OBSERVABLES))
 
 
-@pytest.mark.parametrize("observable", ["test", "train"])
-def test_gradient_descent_is_that_of_matrices_in_time(observable):
-    k = np.arange(1.0, 13.0)
+@pytest.mark.parametrize(
+    ("steps", "modes"), [(48, 8), pytest.param(100, 12, marks=pytest.mark.slow)]
+)
+def test_gradient_descent_is_that_of_matrices_in_time(steps, modes):
+    k = np.arange(1.0, modes + 1.0)
     lam, p = k**-1.25, k**-1.5
-    want = oracles.time_domain(lam, p, N=5, P=8, noise=0.1, learning_rate=0.5, steps=100)
-    got = dmft.loss(
-        PowerLaw(a=1.5, b=1.25, modes=12), 5, 8, np.arange(101.0), noise=0.1,
-        dynamics=dmft.GradientDescent(0.5), observable=observable, accuracy=1e-10,
-    )  # fmt: skip
-    np.testing.assert_allclose(got.value, want[observable == "train"], rtol=1e-9)
+    want = oracles.time_domain(lam, p, N=5, P=8, noise=0.1, learning_rate=0.5, steps=steps)
+    for observable, loss in zip(("test", "train"), want, strict=True):
+        got = dmft.loss(
+            PowerLaw(a=1.5, b=1.25, modes=modes), 5, 8, np.arange(steps + 1.0), noise=0.1,
+            dynamics=dmft.GradientDescent(0.5), observable=observable, accuracy=1e-10,
+        )  # fmt: skip
+        np.testing.assert_allclose(got.value, loss, rtol=1e-9)
 
 
 def test_dynamics_agree_where_they_are_the_same():
@@ -159,34 +168,39 @@ def test_local_slopes_are_those_of_the_asymptotic_laws():
 
 def at(x):
     a, b, noise, log_N, log_P = x
-    return dmft.log_loss_at(a, b, log_N, log_P, np.log(30.0), noise, reach=2**12, nodes=16)
+    return dmft.log_loss_at(a, b, log_N, log_P, np.log(30.0), noise, reach=2**10, nodes=12)
 
 
 WHERE = jnp.asarray([1.5, 1.25, 0.1, np.log(40.0), np.log(70.0)])
 
 
 def test_first_and_second_derivatives_are_those_of_differences():
-    loss, gradient = jax.jit(at), jax.jit(jax.grad(at))
+    # One program each for values and gradients at all shifted points.
+    loss, gradient = jax.jit(jax.vmap(at)), jax.jit(jax.vmap(jax.grad(at)))
     forward, hessian = jax.jit(jax.jacfwd(at)), jax.jit(jax.jacfwd(jax.grad(at)))
     h, eye = 1e-4, jnp.eye(5)
     # Fourth order: the truncation is below the rounding.
-    weights = ((1, 8 / 12), (-1, -8 / 12), (2, -1 / 12), (-2, 1 / 12))
-    first = jnp.stack([sum(w * loss(WHERE + s * h * e) for s, w in weights) / h for e in eye])
-    second = jnp.stack([sum(w * gradient(WHERE + s * h * e) for s, w in weights) / h for e in eye])
-    np.testing.assert_allclose(gradient(WHERE), first, rtol=1e-7)
-    np.testing.assert_allclose(forward(WHERE), gradient(WHERE), rtol=1e-10)
+    steps, weights = np.array([1, -1, 2, -2]), np.array([8, -8, -1, 1]) / 12
+    where = (WHERE[None, None] + h * jnp.asarray(steps)[:, None, None] * eye[None]).reshape(20, 5)
+    first = np.tensordot(weights, np.asarray(loss(where)).reshape(4, 5), 1) / h
+    slopes = np.asarray(gradient(jnp.concatenate([where, WHERE[None]])))
+    second = np.tensordot(weights, slopes[:20].reshape(4, 5, 5), 1) / h
+    np.testing.assert_allclose(slopes[20], first, rtol=1e-7)
+    np.testing.assert_allclose(forward(WHERE), slopes[20], rtol=1e-10)
     np.testing.assert_allclose(hessian(WHERE), second, rtol=1e-5, atol=1e-9)
 
 
 def test_pure_functions_agree_with_the_checked_one_and_map_over_parameters():
     t = np.geomspace(1.0, 100.0, 5)
     want = dmft.loss(TASK, [[40.0], [80.0]], 70.0, t, noise=0.1, accuracy=1e-9).value
-    curves, code = dmft.loss_curves(
-        TASK, jnp.asarray([40.0, 80.0]), 70.0, jnp.asarray(np.tile(t, (2, 1))), 0.1, chunk=1
+    curves, code = jax.jit(partial(dmft.loss_curves, chunk=1))(
+        TASK, jnp.asarray([40.0, 80.0]), 70.0, jnp.asarray(np.tile(t, (2, 1))), 0.1
     )
     assert code.tolist() == [0, 0]
     np.testing.assert_allclose(curves, want, rtol=1e-6)
-    mapped = jax.vmap(lambda a: dmft.log_loss_at(a, 1.25, np.log(40.0), np.log(70.0), 0.0, 0.1))
+    mapped = jax.jit(
+        jax.vmap(lambda a: dmft.log_loss_at(a, 1.25, np.log(40.0), np.log(70.0), 0.0, 0.1))
+    )
     found = mapped(jnp.asarray([1.5, 2.0]))
     assert float(jnp.exp(found[0])) == pytest.approx(want[0, 0], rel=1e-6)
 
@@ -194,16 +208,18 @@ def test_pure_functions_agree_with_the_checked_one_and_map_over_parameters():
 def test_one_shape_is_compiled_once():
     ask = partial(dmft.loss, TASK, t=np.geomspace(1, 50, 7))
     ask(50.0, 90.0)
-    before = _compiled._cache_size()
+    before = compiled._cache_size()
     ask(51.0, 80.0, noise=0.2)
     ask(60.0, np.inf)
-    assert _compiled._cache_size() == before
+    assert compiled._cache_size() == before
 
 
 def test_single_precision_follows_the_inputs():
     single = partial(jnp.asarray, dtype=jnp.float32)
     task = PowerLaw(single(1.5), single(1.25), reach=2**12)
-    got = dmft.loss_at(task, single(40), single(70), single(30), single(0.1), nodes=10)
+    got = jax.jit(partial(dmft.loss_at, nodes=6))(
+        task, single(40), single(70), single(30), single(0.1)
+    )
     assert got.dtype == jnp.float32
     assert float(got) == pytest.approx(
         float(dmft.loss(TASK, 40, 70, 30.0, noise=0.1).value), rel=3e-4
@@ -215,3 +231,32 @@ def test_a_measured_spectrum_gives_what_its_power_law_gives():
     measured = Measured(k**-1.25, k**-1.5)
     want = dmft.loss(PowerLaw(a=1.5, b=1.25, modes=300), 40, 70, [5.0, np.inf]).value
     np.testing.assert_allclose(dmft.loss(measured, 40, 70, [5.0, np.inf]).value, want, rtol=1e-6)
+    # Modes keep the order in which they are given.
+    turned = Measured(k[::-1] ** -1.25, k[::-1] ** -1.5)
+    asked = dict(N=40, P=70, t=5.0)
+    want = dmft.mode_response(PowerLaw(a=1.5, b=1.25, modes=300), [1, 10], **asked)
+    np.testing.assert_allclose(dmft.mode_response(measured, [1, 10], **asked), want, rtol=1e-8)
+    np.testing.assert_allclose(dmft.mode_response(turned, [300, 291], **asked), want, rtol=1e-8)
+
+
+TASKS = [(1.2, 1.1), (2.5, 1.5), (1.3, 2.0), (3.5, 1.25), (4.5, 2.5), (2.0, 3.0)]
+
+
+@pytest.mark.parametrize(
+    ("tasks", "accuracies"),
+    [
+        pytest.param(((1.5, 1.25), (3.5, 1.25)), (1e-6,), id="two"),
+        pytest.param(TASKS, (1e-3, 1e-6, 1e-8), id="all", marks=pytest.mark.slow),
+    ],
+)
+def test_the_estimated_error_bounds_the_error_over_the_domain(tasks, accuracies):
+    sizes = [20.0, 300.0, 1e4], [20.0, 310.0, 1e5], [0.1, 3.0, 100.0, 1e4, 1e6], [0.0, 0.01]
+    N, P, t, noise = (x.ravel() for x in np.meshgrid(*sizes, indexing="ij"))
+    for a, b in tasks:
+        # Ten digits: other nodes of the spectrum, another contour.
+        want = dmft.loss(PowerLaw(a, b), N, P, t, noise=noise, accuracy=1e-10).value
+        for accuracy in accuracies:
+            found = dmft.loss(PowerLaw(a, b), N, P, t, noise=noise, accuracy=accuracy)
+            error = np.abs(found.value / want - 1)
+            assert found.ok.all()
+            assert error.max() <= found.stats.estimated_error <= accuracy

@@ -224,7 +224,7 @@ CLOSED = {
 
 @jax.jit
 def _flow(task, N, P, t, noise):
-    return loss_at(task, N, P, t, noise, nodes=20)
+    return loss_at(task, N, P, t, noise, nodes=13)
 
 
 def flow(a, b, t, N=math.inf, P=math.inf, noise=0.0):

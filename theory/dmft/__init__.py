@@ -5,15 +5,18 @@ A student ``f = w . A psi/sqrt(N)`` with a random projection A to N features lea
 2402.01092). In the limit of large sizes its loss follows from the dynamical mean-field theory, here
 reduced to one scalar equation for the renormalised scale kappa and double contour integrals.
 
-`loss`, `ensemble_loss`, `mode_response`, `correlation`, `response` and `stability_edge` check their
-input and return numbers; `log_loss_at`, `loss_at` and `loss_curves` are pure functions for JAX.
+`loss`, `ensemble_loss`, `cross_loss`, `mode_response`, `correlation`, `response` and
+`stability_edge` check their input and return numbers; `log_loss_at`, `loss_at` and `loss_curves`
+are pure functions for JAX.
 """
 
-from theory.dmft._correlation import correlation, ensemble_loss, mode_response, response
-from theory.dmft._loss import loss, stability_edge
+from theory.dmft._correlation import correlation, mode_response, response
+from theory.dmft._ensemble import cross_loss, ensemble_loss
+from theory.dmft._loss import loss
 from theory.dmft.dynamics import GradientDescent, GradientFlow, HeavyBall, Ridge, Schedule
+from theory.dmft.edge import stability_edge
 from theory.dmft.evaluate import log_loss_at, loss_at, loss_curves
-from theory.dmft.projection import Aligned, Gaussian, Orthogonal, orthogonal_loss
+from theory.dmft.projection import Aligned, Gaussian, Orthogonal
 from theory.dmft.sgd import StochasticGradientDescent
 from theory.dmft.solution import DynamicsError, Solution, Statistics, Status
 
@@ -32,13 +35,13 @@ __all__ = [
     "Status",
     "StochasticGradientDescent",
     "correlation",
+    "cross_loss",
     "ensemble_loss",
     "log_loss_at",
     "loss",
     "loss_at",
     "loss_curves",
     "mode_response",
-    "orthogonal_loss",
     "response",
     "stability_edge",
 ]

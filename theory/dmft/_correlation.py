@@ -1,4 +1,4 @@
-"""Ensembles, and the functions of one and two times that the dynamics are made of."""
+"""Responses and correlations, the functions of time that the dynamics are made of."""
 
 import math
 from functools import partial
@@ -8,72 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from theory.dmft._loss import loss
 from theory.dmft.contour import Nodes, linear
 from theory.dmft.dynamics import GradientFlow, window_nodes
 from theory.dmft.evaluate import at_nodes, contract, setting_of
 from theory.dmft.points import Points, checked
-from theory.dmft.solution import DynamicsError, Solution, Statistics
-from theory.errors import did_you_mean
-
-SHARED = {"data": "same_data", "projection": "same_projection", "nothing": "nothing_shared"}
-
-
-def ensemble_loss(
-    task: Any,
-    N: Any = math.inf,
-    P: Any = math.inf,
-    t: Any = math.inf,
-    *,
-    members: float,
-    shared: str = "data",
-    noise: Any = 0.0,
-    dynamics: Any = None,
-    accuracy: float = 1e-6,
-) -> Solution:
-    """Test loss of the mean of E predictors, ``L/E + (1 - 1/E) L_cross``.
-
-    Parameters
-    ----------
-    task, N, P, t, noise, dynamics, accuracy
-        As of `loss`; N and P are those of each member.
-    members
-        E, at least 1; ``inf`` for the limit.
-    shared
-        What the members share: ``"data"`` (projections differ: an ensemble over initialisations),
-        ``"projection"`` (disjoint data: bagging), ``"nothing"``, or ``"everything"`` (no gain).
-
-    Raises
-    ------
-    DynamicsError
-        If members or shared is out of its range, and as `loss`.
-
-    Examples
-    --------
-    >>> from theory.spectrum import PowerLaw
-    >>> task = PowerLaw(a=1.5, b=1.25)
-    >>> ensemble_loss(task, N=100, P=1000, t=1e3, members=4).value.round(4).item()
-    0.3972
-    """
-    if not members >= 1:
-        raise DynamicsError(f"members must be a number of at least 1, or inf; got {members}.")
-    if shared not in (*SHARED, "everything"):
-        known = (*SHARED, "everything")
-        raise DynamicsError(f"members cannot share '{shared}'." + did_you_mean(shared, known))
-    ask = partial(loss, task, N, P, t, noise=noise, dynamics=dynamics, accuracy=accuracy)
-    alone = ask()
-    if shared == "everything" or members == 1:
-        return alone
-    cross = ask(observable=SHARED[shared])
-    value = alone.value / members + (1 - 1 / members) * cross.value
-    stats = Statistics(
-        max(alone.stats.nodes, cross.stats.nodes),
-        alone.stats.spectrum_nodes,
-        max(alone.stats.newton_residual, cross.stats.newton_residual),
-        max(alone.stats.estimated_error, cross.stats.estimated_error),
-    )
-    code = np.asarray(np.maximum(alone.code, cross.code))
-    return Solution(np.asarray(value), code, stats)
+from theory.dmft.solution import DynamicsError
 
 
 def mode_response(task: Any, modes: Any, N: Any = math.inf, P: Any = math.inf, t: Any = 0.0) -> Any:
@@ -84,9 +23,10 @@ def mode_response(task: Any, modes: Any, N: Any = math.inf, P: Any = math.inf, t
     Parameters
     ----------
     task
-        A `theory.spectrum.PowerLaw`.
+        A `theory.spectrum.PowerLaw` or a `theory.spectrum.Measured`.
     modes
-        k, an integer or a list of them, from 1; the first axis of the result.
+        k, an integer or a list of them, from 1 and in the task's order; the first axis of the
+        result.
     N, P, t
         Sizes and times, which broadcast; times are finite.
 
@@ -105,8 +45,8 @@ def mode_response(task: Any, modes: Any, N: Any = math.inf, P: Any = math.inf, t
         raise DynamicsError(f"modes must be integers from 1 to the task's modes; got {modes!r}.")
     points = _finite(N, P, t)
     with jax.enable_x64(True):
-        task = task.resolved(mode=points.mode(task.b), accuracy=1e-9)
-        lam = k.ravel().astype(float) ** -float(task.b)
+        lam = np.asarray(task.eigenvalues_of(k.ravel()))
+        task = task.resolved(mode=points.mode(getattr(task, "b", None)), accuracy=1e-9)
         t = np.where(points.t > 0, points.t, 1.0)
         found = np.asarray(_mode_response(task, lam, 1 / points.N, 1 / points.P, t))
     found = np.where(points.t > 0, found, 1.0)
@@ -244,7 +184,7 @@ def _two_times(
 ) -> Any:
     z, one, v = _single(task, inverse_N, inverse_P, t, nodes)
     v = v / z[:, None, :]
-    setting = setting_of(inverse_N, inverse_P, noise, inverse_P)
+    setting = setting_of(inverse_N, inverse_P, noise)
     return contract(one, v[:, :1], v[:, 1:], kind, setting)[:, 0]
 
 

@@ -62,6 +62,10 @@ class AbstractDynamics(ABC):
     def filter(self, x: Any, t: Any) -> Any:
         """``r_t(x)`` for complex x of shape (*batch, at) and t of shape (*batch, time)."""
 
+    def solve(self, call: Any) -> None:
+        """Solve the points of a `theory.dmft._call.Call`: as a trajectory in time."""
+        call.trajectory()
+
     def smooth_after(self, edge: float) -> float:
         """The time from which one hyperbola, away from most of the spectrum, is enough."""
         del edge
@@ -284,6 +288,10 @@ class Ridge(AbstractDynamics):
     def largest_edge(self) -> float:
         """None."""
         return math.inf
+
+    def solve(self, call: Any) -> None:
+        """In closed form, whatever the time."""
+        call.static(call.everything, self.penalty)
 
     def filter(self, x: Any, t: Any) -> Any:
         """``delta/(x + delta)``, whatever the time."""

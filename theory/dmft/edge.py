@@ -10,11 +10,14 @@ Gradient descent is stable for learning rates below ``2/E+``, heavy ball below
 ``2 (1 + momentum)/E+``.
 """
 
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from theory.dmft.points import Points
 from theory.dmft.scale import forward_map
 from theory.mode_sums import lift, scale_of_rank
 
@@ -22,16 +25,17 @@ HALVINGS = 100
 """Of the interval of log kappa."""
 
 
-def upper_edge(spectrum: Any, inverse_N: Any, inverse_P: Any) -> Any:
+def upper_edge(spectrum: Any, inverse_N: Any, inverse_P: Any, inverse_M: float = 0.0) -> Any:
     """``E+``, the largest eigenvalue; arguments as of `lower_edge`.
 
-    Where both sizes are infinite it is ``lambda_1``.
+    Where both sizes are infinite it is ``lambda_1``. With `inverse_M` as of
+    `theory.dmft.scale.forward_map` it is that of orthogonal rows.
     """
     lam, weights, (N, P) = _parts(spectrum, inverse_N, inverse_P)
     first = lift(lam[..., :1], N.ndim)
 
     def at(x: Any) -> tuple[Any, Any]:
-        value, slope = forward_map(-first * (1 + jnp.exp(x)), N, P, lam, weights)
+        value, slope = forward_map(-first * (1 + jnp.exp(x)), N, P, lam, weights, inverse_M)
         return value, slope > 0  # z rises with kappa: the maximum is nearer to -lambda_1
 
     shape = jnp.broadcast_shapes(first.shape, N.shape)
@@ -91,3 +95,43 @@ def _bisect(at: Any, low: Any, high: Any) -> Any:
 
     low, high = jax.lax.fori_loop(0, HALVINGS, halve, (low, high))
     return (low + high) / 2
+
+
+_lower = jax.jit(lower_edge)
+_upper = partial(jax.jit, static_argnums=3)(upper_edge)
+
+
+def upper_edge_of(task: Any, N: Any, P: Any, inverse_M: float = 0.0) -> Any:
+    """``E+`` at sizes on the host, (point,)."""
+    points = Points(N, P, N, N, N.shape).padded()
+    return np.asarray(_upper(task, 1 / points.N, 1 / points.P, inverse_M))[: len(N)]
+
+
+def stability_edge(task: Any, N: Any, P: Any) -> tuple[Any, Any]:
+    """``(E-, E+)``, the smallest and largest positive eigenvalue of the kernel.
+
+    Gradient descent is stable below a learning rate of ``2/E+``, heavy ball below
+    ``2 (1 + momentum)/E+``; gradient flow is over its slowest mode after ``1/E-``.
+
+    Parameters
+    ----------
+    task
+        A spectrum.
+    N, P
+        Sizes, which broadcast; ``inf`` allowed.
+
+    Examples
+    --------
+    >>> from theory.spectrum import PowerLaw
+    >>> low, high = stability_edge(PowerLaw(a=1.5, b=1.25, modes=800), N=64, P=128)
+    >>> round(float(low), 6), round(float(high), 4)
+    (0.001314, 1.4176)
+    """
+    points = Points.of(N, P, 0.0, 0.0, discrete=False)
+    with jax.enable_x64(True):
+        mode = np.minimum(points.N, points.P)
+        finite = mode[np.isfinite(mode)]
+        task = task.resolved(mode=float(finite.max()) if len(finite) else 1e3, accuracy=1e-8)
+        low = np.asarray(_lower(task, 1 / points.N, 1 / points.P))
+        high = upper_edge_of(task, points.N, points.P)
+    return low.reshape(points.shape), high.reshape(points.shape)

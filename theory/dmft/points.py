@@ -23,6 +23,7 @@ DOMAINS = {
     "t": (0.0, "a time of at least 0, or inf"),
     "t_prime": (0.0, "a time of at least 0, or inf"),
     "lag": (0.0, "a time of at least 0"),
+    "common": (0.0, "a number of examples of at least 0"),
     "noise": (0.0, "sigma^2, a finite variance of at least 0"),
 }
 
@@ -45,10 +46,15 @@ def checked(name: str, value: Any) -> Float[np.ndarray, "..."]:
     if array.dtype.kind not in "iuf":
         raise DynamicsError(f"{name} must be {domain}; got {value!r}.")
     array = array.astype(np.float64)
-    bad = ~(array >= low) | (np.isinf(array) & (name in ("noise", "lag")))
+    bad = ~(array >= low) | (np.isinf(array) & (name in ("noise", "lag", "common")))
     if bad.any():
         raise DynamicsError(f"{name} must be {domain}; got {array[bad].flat[0]}.")
     return array
+
+
+def few(count: int) -> int:
+    """The next of 1, 2, 4, 8, 16, ..., and from 32 multiples of 32: programs have a shape."""
+    return 32 * math.ceil(count / 32) if count > 16 else 2 ** math.ceil(math.log2(count))
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,12 @@ class Points:
             self.N[chosen], self.P[chosen], self.t[chosen], self.noise[chosen], (int(chosen.sum()),)
         )
 
+    def padded(self) -> "Points":
+        """With the last point repeated, up to a number of points few enough for few programs."""
+        index = np.minimum(np.arange(few(len(self.t))), len(self.t) - 1)
+        N, P, t, noise = (x[index] for x in (self.N, self.P, self.t, self.noise))
+        return Points(N, P, t, noise, (len(index),))
+
     def mode(self, b: Any) -> float:
         """The largest scale of modes that a point resolves, ``min(N, P, t^(1/b))``."""
         if not len(self.N):
@@ -121,7 +133,7 @@ class Rows:
 
 
 def packed(points: Points) -> Rows:
-    """Rows of ascending times, padded with their last time."""
+    """Rows of ascending times, padded with their last time and row to `few` times and rows."""
     order = np.lexsort((points.t, points.noise, points.P, points.N))
     N, P, noise, t = (x[order] for x in (points.N, points.P, points.noise, points.t))
     new = np.ones(len(t), dtype=bool)
@@ -138,8 +150,10 @@ def packed(points: Points) -> Rows:
     column, row = np.arange(len(t)) - start, np.cumsum(new) - 1
     first = np.flatnonzero(new)
     last = np.append(first[1:], len(t)) - 1
-    times = np.repeat(t[last][:, None], column.max() + 1, axis=1)
+    times = np.repeat(t[last][:, None], few(int(column.max()) + 1), axis=1)
     times[row, column] = t
     back = np.empty_like(order)
     back[order] = np.arange(len(order))
-    return Rows(N[first], P[first], noise[first], times, row[back], column[back])
+    filled = np.minimum(np.arange(few(len(first))), len(first) - 1)
+    first = first[filled]
+    return Rows(N[first], P[first], noise[first], times[filled], row[back], column[back])

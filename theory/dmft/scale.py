@@ -51,7 +51,7 @@ def forward_map(
     if inverse_M == 0:
         return value, slope
     RM = 1 - df1 * inverse_M
-    return value / RM, (slope - value * fall * inverse_M / RM) / RM
+    return value / RM, (slope - value / RM * fall * inverse_M) / RM
 
 
 @partial(jax.custom_jvp, nondiff_argnums=(6,))

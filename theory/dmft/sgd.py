@@ -14,7 +14,8 @@ Paquette et al. 2024 write gamma = eta/B. Multi-epoch training on P examples is 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, final
 
 import jax
@@ -22,7 +23,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from theory.dmft.contour import hyperbola, linear
-from theory.dmft.dynamics import EARLY, AbstractDynamics, _rate
+from theory.dmft.dynamics import EARLY, AbstractDynamics, _rate, window_nodes
+from theory.dmft.points import few, packed
 from theory.dmft.scale import renormalised_scale
 from theory.dmft.solution import DynamicsError
 from theory.mode_sums import one_point
@@ -66,8 +68,67 @@ class StochasticGradientDescent(AbstractDynamics):
         alpha = 1 - 2 * eta * x + eta**2 * (1 + 1 / self.batch) * x * x
         return jnp.exp(t[..., :, None] * jnp.log(alpha)[..., None, :])
 
+    def solve(self, call: Any) -> None:
+        """By the contour of the Z-transform, and at infinite time in closed form.
 
-def noise_gain(task: Any, dynamics: StochasticGradientDescent, inverse_N: Any) -> Any:
+        Raises
+        ------
+        DynamicsError
+            If P or an observable other than the test loss is asked for, or training diverges.
+        """
+        p = call.points
+        if np.isfinite(p.P).any() or call.observable != "test":
+            raise DynamicsError(
+                "one-pass SGD sees each example once, so there is no P and only the test loss; "
+                f"leave P out (got {p.P.min():g}) and observable as 'test' (got "
+                f"'{call.observable}'). Training several times on P examples is not covered."
+            )
+        call.require_stable()
+        gain = self._require_quiet(call)
+        ended = np.isinf(p.t)
+        if ended.any():
+            floor = call.closed(replace(p.subset(ended), noise=0 * p.noise[ended]), 0.0, "test")
+            call.value[ended] = (floor + p.noise[ended]) / (1 - gain[ended])
+        for early in (True, False):
+            group = ~ended & ((p.t <= EARLY) == early)
+            if group.any():
+                self._integrate(call, group, early)
+
+    def _require_quiet(self, call: Any) -> Any:
+        N, place = np.unique(call.points.N, return_inverse=True)
+        padded = np.append(N, np.repeat(N[-1], few(len(N)) - len(N)))
+        gain = np.asarray(_gain(call.task, self, 1 / padded, inverse_M=call.inverse_M))[: len(N)]
+        if gain.max() >= 1:
+            raise DynamicsError(
+                f"the noise of the gradient feeds on itself at N={N[gain.argmax()]:g}: (eta^2/B) "
+                f"K(1) is {gain.max():.4g} and must stay below 1; take a smaller learning rate or "
+                "a larger batch."
+            )
+        return gain[place]
+
+    def _integrate(self, call: Any, group: Any, early: bool) -> None:
+        """With two contours, of which the difference is the error."""
+        # Rows of times need ratios, which steps from 0 do not have.
+        p = call.points.subset(group)
+        rows = packed(replace(p, t=p.t + early))
+        nodes = window_nodes(1.0, rows.ratio, call.accuracy)
+        coarse, fine = (
+            np.asarray(
+                _curves(
+                    *(call.task, 1 / rows.N, rows.t - early, rows.noise, self),
+                    **{"early": early, "nodes": n, "accuracy": cut, "inverse_M": call.inverse_M},
+                )
+            )[rows.row, rows.column]
+            for n, cut in ((nodes, call.accuracy), (nodes + 8, call.accuracy / 100))
+        )
+        code = np.zeros(len(fine), dtype=int)
+        # The finer one is an order of magnitude better, at the least.
+        call.record(group, fine, code, np.abs(coarse / fine - 1) / 10, nodes + 8)
+
+
+def noise_gain(
+    task: Any, dynamics: StochasticGradientDescent, inverse_N: Any, *, inverse_M: float = 0.0
+) -> Any:
     """``(eta^2/B) Khat(1)``: below 1 the noise of the gradient does not feed on itself.
 
     Parameters
@@ -76,10 +137,12 @@ def noise_gain(task: Any, dynamics: StochasticGradientDescent, inverse_N: Any) -
         ``1/N``, (*batch,).
     """
     near = jnp.asarray(inverse_N)[..., None] * 0 + (1 + 1e-9 + 1e-9j)
-    return _transforms(task, dynamics, near, inverse_N)[1][..., 0].real
+    return _transforms(task, dynamics, near, inverse_N, inverse_M)[1][..., 0].real
 
 
-def _transforms(task: Any, dynamics: Any, zeta: Any, inverse_N: Any) -> tuple[Any, Any]:
+def _transforms(
+    task: Any, dynamics: Any, zeta: Any, inverse_N: Any, inverse_M: float
+) -> tuple[Any, Any]:
     """Fhat and ``(eta^2/B) Khat`` at zeta in the upper half plane, (*batch, at)."""
     eta, batch = dynamics.learning_rate, dynamics.batch
     c = 1 + 1 / batch
@@ -90,7 +153,9 @@ def _transforms(task: Any, dynamics: Any, zeta: Any, inverse_N: Any) -> tuple[An
         # The resolvent at a conjugate is the conjugate; scales are followed in the upper half.
         below = z.imag < 0
         upper = jnp.where(below, jnp.conj(z), z)
-        kappa = renormalised_scale(task, upper, inverse_N, jnp.zeros_like(inverse_N), follow=True)
+        kappa = renormalised_scale(
+            task, upper, inverse_N, jnp.zeros_like(inverse_N), follow=True, inverse_M=inverse_M
+        )
         one = one_point(task, kappa)
         G, df = kappa / upper * one.q, upper * one.df1
         return jnp.where(below, jnp.conj(G), G), jnp.where(below, jnp.conj(df), df)
@@ -110,6 +175,7 @@ def sgd_curves(
     early: bool,
     nodes: int,
     accuracy: float,
+    inverse_M: float = 0.0,
 ) -> Any:
     """Test losses at steps t, (row, time); pure.
 
@@ -127,7 +193,11 @@ def sgd_curves(
     else:
         s, weight = hyperbola(jnp.min(t, -1), jnp.max(t, -1), nodes, accuracy=accuracy)
     zeta = jnp.exp(s)
-    F, gain = _transforms(task, dynamics, zeta, inverse_N)
+    F, gain = _transforms(task, dynamics, zeta, inverse_N, inverse_M)
     L = (F + noise[..., None] / (zeta - 1)) / (1 - gain)
     v = weight[..., None, :] * jnp.exp((t[..., :, None] + 1) * s[..., None, :])
     return linear(L[..., None, :], v)
+
+
+_gain = partial(jax.jit, static_argnames="inverse_M")(noise_gain)
+_curves = partial(jax.jit, static_argnames=("early", "nodes", "accuracy", "inverse_M"))(sgd_curves)

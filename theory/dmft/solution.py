@@ -48,8 +48,8 @@ SENTENCES: dict[Status, str] = {
         "reach=, at least 32 times min(N, P, t^(1/b))."
     ),
     Status.NOT_ACCURATE: (
-        "the quadrature did not reach the accuracy asked for; pass a larger accuracy=, or fewer "
-        "decades of time in one call."
+        "the quadrature did not reach the accuracy asked for, or so small a loss is lost in "
+        "rounding; pass a larger accuracy=, fewer decades of time in one call, or t=inf."
     ),
     Status.DIVERGES: (
         "the loss is infinite: with N = P fewer than the modes it grows without bound as t grows; "
@@ -79,8 +79,9 @@ class Statistics:
     newton_residual
         Largest ``|z(kappa)/z - 1|`` over nodes.
     estimated_error
-        Relative: the same contours at N = P = infinity, where the loss is
-        ``sum p exp(-2 lambda t)``, or a second contour; 0 for closed forms.
+        Relative, a bound on the error of points that are ok: three times that of the same contours
+        at N = P = infinity, where the loss is ``sum p exp(-2 lambda t)``, or the gap to a second
+        contour; and the rounding of the largest terms. 0 for closed forms.
     """
 
     nodes: int

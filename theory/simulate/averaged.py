@@ -71,7 +71,7 @@ def summarise(values: Float64[np.ndarray, "draw *shape"], seed: int) -> Simulate
             f"{seed}), so the dynamics diverged; lower the learning rate or the time."
         )
     error = values.std(axis=0, ddof=1) / np.sqrt(draws)
-    return Simulated(values.mean(axis=0), error, draws, seed)
+    return Simulated(np.asarray(values.mean(axis=0)), np.asarray(error), draws, seed)
 
 
 def by_draw(
