@@ -64,7 +64,7 @@ def loss(
     >>> from theory.spectrum import PowerLaw
     >>> solution = loss(PowerLaw(a=1.5, b=1.25), N=[100, 1000], P=1000, t=1e3, noise=0.1)
     >>> solution.value.round(4).tolist(), solution.status
-    ([0.5062, 0.3851], 'ok')
+    ([0.6993, 0.401], 'ok')
     """
     return solve(task, N, P, t, noise, dynamics, observable, projection, accuracy)
 

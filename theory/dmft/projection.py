@@ -63,7 +63,7 @@ class Orthogonal(AbstractProjection):
     >>> from theory.spectrum import PowerLaw
     >>> task = PowerLaw(a=1.5, b=1.25, modes=300)
     >>> loss(task, N=300, t=1.0, projection=Orthogonal()).value.round(6).item()  # no projection
-    1.320127
+    1.242881
     """
 
     def spectrum(self, task: Any) -> Any:
