@@ -13,6 +13,7 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FETCHED = ("epoch_chinchilla", "misfitting")
+LONG_NOTEBOOKS = ("01_admissible_laws", "02_dynamics", "03_random_features")
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -46,3 +47,11 @@ def fetched() -> Path:
     if not all((folder / name).is_dir() for name in FETCHED):
         pytest.skip("the fetched datasets are not at hand; set BAYESCALE_DATA to their folder")
     return folder
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longer notebooks are slow tests; a notebook cannot say so itself."""
+    for item in items:
+        if item.path.suffix == ".ipynb" and item.path.stem in LONG_NOTEBOOKS:
+            item.add_marker(pytest.mark.slow)

@@ -100,7 +100,9 @@ class Regime:
         """
         self._require(task_a, task_b)
         at = {a: task_a, b: task_b}
-        return {x.name: float(sympy.sympify(e).subs(at)) for x, e in self.exponents.items()}
+        return {
+            x.name: float(sympy.sympify(e, strict=True).subs(at)) for x, e in self.exponents.items()
+        }
 
     def value(self, task_a: float, task_b: float, **settings: float) -> float:
         """``amplitude * prod x_i^-exponent``.
@@ -130,7 +132,7 @@ class Regime:
                 f"of regime '{self.name}' the exponents are known but not the amplitude."
             )
         power = sympy.Mul(*(x**-e for x, e in self.exponents.items()))
-        formula = sympy.sympify(self.amplitude) * power
+        formula = sympy.sympify(self.amplitude, strict=True) * power
         needed = {x.name for x in formula.free_symbols | set(self.exponents)} - {"a", "b"}
         if needed != set(settings):
             raise TheoryError(

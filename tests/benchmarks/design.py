@@ -31,7 +31,7 @@ from bayescale._allocate import optimum
 from bayescale._design import design
 from bayescale._line import Line
 from bayescale._many import fit_many
-from bayescale.errors import DiagnosticsWarning, UsageError
+from bayescale.errors import DiagnosticsWarning
 from bayescale.model import Model
 from bayescale.prior import Prior
 from bayescale.runs import Runs, read_runs
@@ -46,6 +46,10 @@ STAGES = (0.1, 0.3, 1.0)
 PIVOT = {"N": 3e7, "D": 1e9}
 LEVEL = 3.3
 Q = Prior.around(1.0, 0.2)
+REAL = (("misfitting", None),)
+"""Tables whose runs `replay` chooses from."""
+MOST = 60
+"""Most runs that `replay` chooses."""
 
 
 def model_of(law: str) -> Model:
@@ -173,49 +177,44 @@ def simulation(laws: Sequence[str], q: float | None, count: int) -> dict[str, An
 
 def replay(repeats: int, shares: Sequence[float] = (0.05, 0.1, 0.2)) -> dict[str, Any]:
     """Choose runs from a real table under a share of its cost; predict its largest runs."""
-    out = {}
-    for name, table in (("misfitting", None), ("steplaw", None), ("porian_isoflop", None)):
-        try:
-            runs = bs.load(name) if table is None else bs.load(name, table=table)
-        except UsageError as error:
-            out[name] = str(error)
-            continue
-        out[name] = replayed(runs, repeats, shares)
-        print(name, json.dumps(out[name], indent=1), flush=True)
+    out: dict[str, Any] = {"repeats": repeats}
+    for name, table in REAL:
+        runs = bs.load(name) if table is None else bs.load(name, table=table)
+        frame = runs.table[["N", "D", "loss"]].copy()
+        frame["cost"] = np.exp(COST.log_cost(logs_of(runs)))
+        largest = frame["cost"] >= frame["cost"].quantile(0.9)
+        pool, held = frame[~largest].reset_index(drop=True), frame[largest]
+        rows = [row for share in shares for row in replayed(pool, held, share, repeats)]
+        out[runs.name] = {"pool": len(pool), "held_out": len(held), "rows": rows}
+        print(runs.name, pd.DataFrame(rows).round(4).to_string(), sep="\n", flush=True)
     return out
 
 
-def replayed(runs: Runs, repeats: int, shares: Sequence[float]) -> list[dict[str, Any]]:
-    frame = runs.table[["N", "D", "loss"]].copy()
-    frame["cost"] = np.exp(COST.log_cost(logs_of(runs)))
-    largest = frame["cost"] >= frame["cost"].quantile(0.9)
-    pool, held = frame[~largest].reset_index(drop=True), frame[largest]
-    rows = []
-    for share in shares:
-        budget = share * float(pool["cost"].sum())
-        chosen: dict[str, list[pd.DataFrame]] = {"random": [], "isoFLOP-like": [], "design": []}
-        for repeat in range(repeats):
-            rng = np.random.default_rng([repeat, 7])
-            chosen["random"].append(pool.iloc[within(rng.permutation(len(pool)), pool, budget)])
-            chosen["isoFLOP-like"].append(pool.iloc[isoflop_like(pool, budget, rng)])
-            chosen["design"].append(designed(pool, budget, float(held["cost"].max()), repeat))
-        for way, tables in chosen.items():
-            rows.append({"share": share, "way": way} | predicted(tables, held))
-    return rows
+def replayed(
+    pool: pd.DataFrame, held: pd.DataFrame, share: float, repeats: int
+) -> list[dict[str, Any]]:
+    budget = share * float(pool["cost"].sum())
+    rngs = [np.random.default_rng([repeat, 7]) for repeat in range(repeats)]
+    chosen = {
+        "random": [pool.iloc[within(rng.permutation(len(pool)), pool, budget)] for rng in rngs],
+        "isoFLOP-like": [pool.iloc[isoflop_like(pool, budget, rng)] for rng in rngs],
+        "design": designed(pool, budget, float(held["cost"].max()), repeats),
+    }
+    return [{"share": share, "way": way} | predicted(t, held) for way, t in chosen.items()]
 
 
 def within(order: np.ndarray, pool: pd.DataFrame, budget: float) -> np.ndarray:
-    """The first of an order that fit into a budget, those too dear left out."""
+    """The first of an order that fit into a budget, those too dear left out, at most 60."""
     kept, left = [], budget
     for index in order:
-        if pool["cost"].iloc[index] <= left:
+        if pool["cost"].iloc[index] <= left and len(kept) < MOST:
             kept.append(index)
             left -= pool["cost"].iloc[index]
     return np.array(kept)
 
 
 def isoflop_like(pool: pd.DataFrame, budget: float, rng: np.random.Generator) -> np.ndarray:
-    """Groups of runs of like cost, the dearest groups that a fifth of the budget pays for first."""
+    """Groups of up to seven runs of like cost (within half a decade), in random order."""
     group = np.round(2 * np.log10(pool["cost"].to_numpy()))
     order: list[int] = []
     for level in rng.permutation(np.unique(group)):
@@ -223,31 +222,38 @@ def isoflop_like(pool: pd.DataFrame, budget: float, rng: np.random.Generator) ->
     return within(np.array(order), pool, budget)
 
 
-def designed(pool: pd.DataFrame, budget: float, target: float, seed: int) -> pd.DataFrame:
-    """Two stages: a third of the budget from the priors, the rest after a fit."""
-    rng = np.random.default_rng([seed, 13])
-    level = float(np.median(pool["loss"].iloc[rng.choice(len(pool), 5, replace=False)]))
+def designed(pool: pd.DataFrame, budget: float, target: float, repeats: int) -> list[pd.DataFrame]:
+    """Two stages for every repeat: a third of the budget from the priors, the rest after a fit.
+
+    A repeat sees its own random half of the table, as a lab could only make some of the runs.
+    """
     pivot = {n: float(np.exp(np.log(pool[n]).mean())) for n in ("N", "D")}
-    source: Any = Model.at("share", pivot=pivot, level=level)
-    taken = pd.DataFrame()
+    halves, taken, sources = [], [], []
+    for repeat in range(repeats):
+        rng = np.random.default_rng([repeat, 13])
+        halves.append(pool.iloc[rng.choice(len(pool), len(pool) // 2, replace=False)])
+        level = float(np.median(halves[-1]["loss"].iloc[:5]))
+        sources.append(Model.at("share", pivot=pivot, level=level))
+        taken.append(pool.iloc[:0])
     for fraction in (0.3, 1.0):
-        left = pool.drop(index=taken.index)
-        spent = 0.0 if taken.empty else float(taken["cost"].sum())
-        found = design(
-            source,
-            fraction * budget - spent,
-            target,
-            candidates=left[["N", "D", "cost"]],
-            max_cost=budget,
-            repeats=False,
-            draws=24,
-            seed=seed,
-            force=True,
-        )
-        keys = found.runs().merge(left.reset_index(), on=["N", "D", "cost"])["index"].unique()
-        taken = pd.concat([taken, left.loc[keys]])
+        for i in range(repeats):
+            left = halves[i].drop(index=taken[i].index)
+            found = design(
+                sources[i],
+                fraction * budget - float(taken[i]["cost"].sum()),
+                target,
+                candidates=left[["N", "D", "cost"]],
+                max_cost=budget,
+                runs=MOST - len(taken[i]),
+                repeats=False,
+                draws=24,
+                seed=i,
+                force=True,
+            )
+            keys = found.runs().merge(left.reset_index(), on=["N", "D", "cost"])["index"].unique()
+            taken[i] = pd.concat([taken[i], left.loc[keys]])
         if fraction < 1.0:
-            source = bs.fit(as_runs(taken), "share", engine="laplace", seed=seed)
+            sources = list(fit_many([as_runs(t) for t in taken], "share", seed=1))
     return taken
 
 
@@ -257,32 +263,27 @@ def as_runs(table: pd.DataFrame) -> Runs:
 
 def predicted(tables: Sequence[pd.DataFrame], held: pd.DataFrame) -> dict[str, float]:
     """RMSE, coverage and width of the log loss of the largest runs, over repeats."""
-    usable = [as_runs(t) for t in tables if len(t) >= 7]
+    usable = [
+        as_runs(t) for t in tables if len(t) >= 8 and min(t["N"].nunique(), t["D"].nunique()) > 2
+    ]
     fits = fit_many(usable, "share", seed=1)
     want = np.log(held["loss"].to_numpy())
     rows = []
     for post in fits:
-        draws = np.log(
-            post.predict(
-                N=held["N"].to_numpy(), D=held["D"].to_numpy(), noise=True, force=True
-            ).draws
-        )
+        at = {name: held[name].to_numpy() for name in ("N", "D")}
+        draws = np.log(post.predict(noise=True, force=True, **at).draws)
         low, high = np.quantile(draws, [0.05, 0.95], axis=0)
-        rows.append(
-            {
-                "rmse": np.sqrt(((np.median(draws, axis=0) - want) ** 2).mean()),
-                "coverage": np.mean((low <= want) & (want <= high)),
-                "width": np.mean(high - low),
-            }
-        )
-    table = pd.DataFrame(rows)
+        inside = (low <= want) & (want <= high)
+        error = np.median(draws, axis=0) - want
+        rows.append((np.sqrt(np.mean(error**2)), np.mean(inside), np.mean(high - low)))
+    rmse, coverage, width = np.array(rows).T
     return {
-        "repeats": len(rows),
+        "fitted": len(rows),
         "runs": float(np.mean([len(t) for t in tables])),
-        "rmse": float(table["rmse"].mean()),
-        "rmse_worst": float(table["rmse"].max()),
-        "coverage_90": float(table["coverage"].mean()),
-        "width_90": float(table["width"].mean()),
+        "rmse": float(rmse.mean()),
+        "rmse_worst": float(rmse.max()),
+        "coverage_90": float(coverage.mean()),
+        "width_90": float(width.mean()),
     }
 
 

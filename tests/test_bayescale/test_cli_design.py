@@ -32,6 +32,7 @@ def test_a_design_is_printed_as_json_and_written_as_csv_and_picture(
     assert "isoFLOP" in told.stdout
 
 
+@pytest.mark.slow
 def test_several_laws_are_stacked(saved: Path, other: Path) -> None:
     result = run("design", saved, other, *ASKED, "--json")
     assert result.exit_code == 0, result.output

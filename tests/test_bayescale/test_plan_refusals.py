@@ -136,6 +136,7 @@ def test_an_unreachable_target_is_an_answer_in_json(saved: Path) -> None:
     assert row["unreachable"] == 1.0
 
 
+@pytest.mark.slow
 def test_the_command_line_gives_the_same_plan(saved: Path, tmp_path: Path) -> None:
     options = ("--inference-tokens", "1e11", "--d-max", "1e11", "--gpus", "64", "--price", "2")
     result = run("plan", saved, "--compute", "1e21", *options, "--present", "N=1e9", "--json")

@@ -159,7 +159,7 @@ def test_the_planner_reproduces_the_published_intervals(published: dict) -> None
 @pytest.mark.parametrize(
     ("law", "engine"),
     [
-        ("chinchilla", "laplace"),
+        pytest.param("chinchilla", "laplace", marks=pytest.mark.slow),
         pytest.param("chinchilla", "numpyro", marks=pytest.mark.slow),
         pytest.param("share", "numpyro", marks=pytest.mark.slow),
     ],

@@ -173,6 +173,7 @@ def test_tables_words_and_plain_data_agree(grid: pd.DataFrame) -> None:
     assert all(row["exponent_q50"] is None for row in floor)
 
 
+@pytest.mark.slow
 def test_the_drawing_shows_every_run_once(grid: pd.DataFrame, tmp_path: Path) -> None:
     found = regime(given("kaplan", **KAPLAN), grid)
     figure = plots.regime(found)

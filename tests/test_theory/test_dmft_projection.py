@@ -83,6 +83,7 @@ def test_few_orthogonal_rows_of_many_modes_are_gaussian():
     np.testing.assert_allclose(found, dmft.loss(task, **ask).value, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_all_dynamics_take_orthogonal_rows():
     ask = dict(N=40.0, t=[5.0, 60.0], noise=0.1, projection=dmft.Orthogonal())
     plain = dmft.loss(TASK, P=60, dynamics=dmft.GradientDescent(1e-3), **ask | {"t": [5000.0]})

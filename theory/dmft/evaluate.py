@@ -166,7 +166,7 @@ def loss_curves(
     ...         PowerLaw(a=1.5, b=1.25), jnp.array([100.0]), jnp.inf, jnp.array([[1.0, 10.0]])
     ...     )
     >>> value.round(5).tolist(), code.tolist()
-    ([[1.4216, 0.69132]], [0])
+    ([[1.39371, 0.67818]], [0])
     """
     inputs = _rows(t, N, P, noise)
     run = partial(_curves, nodes=nodes, accuracy=accuracy, observable=observable)
@@ -227,7 +227,7 @@ def loss_at(
     --------
     >>> with jax.enable_x64(True):
     ...     print(loss_at(PowerLaw(a=1.5, b=1.25), 100.0, jnp.inf, 10.0).round(5))
-    0.69132
+    0.67818
     """
     kind = jnp.result_type(task.eigenvalues)
     rank = max(jnp.ndim(x) for x in (N, P, t, noise))

@@ -104,8 +104,8 @@ def kernel_curve(
     >>> from theory.simulate.inputs import Torus
     >>> square = Torus(dimension=2, smoothness=1.5, frequencies=7)
     >>> found = kernel_curve(square, [8, 32], draws=40)
-    >>> (found.mean / unresolved(square.spectrum, [8, 32])).round(1).tolist()
-    [1.0, 1.0]
+    >>> bool(np.all(np.abs(found.mean / unresolved(square.spectrum, [8, 32]) - 1) < 0.2))
+    True
     """
     sizes = np.asarray(examples)
     if sizes.ndim != 1 or not len(sizes) or sizes.dtype.kind not in "iu" or sizes.min() < 1:
