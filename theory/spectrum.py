@@ -198,7 +198,7 @@ class PowerLaw:
         b = self._exponents()[1]
         head = jnp.asarray(octave_rule(self._last, self.order)[1], dtype=b.dtype)
         if self.modes is not None:
-            return head
+            return jnp.broadcast_to(head, (*b.shape[:-1], len(head)))
         tail = self._tail_counts(b)
         return jnp.concatenate([jnp.broadcast_to(head, (*tail.shape[:-1], len(head))), tail], -1)
 

@@ -27,7 +27,7 @@ def dynamics(name: str = "dmft", modes: int | None = None) -> ForwardLaw:
     >>> law = dynamics("dmft_500", modes=500)
     >>> units = {"N_1": 1.0, "D_1": 1.0, "t_1": 1.0}
     >>> law.loss(N=64, D=128, t=10.0, A=1.0, a_1=0.5, b_1=0.25, noise=0.1, **units).round(3)
-    np.float64(0.857)
+    np.float64(0.763)
     """
     amplitude = s.amplitude("A", of=N, unit="nats/token")
     task = s.exponent("a_1", of=t, typical=(0.5, 0.4))
