@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -126,7 +126,7 @@ def given(table: Any, cost: AbstractCost, resources: tuple[str, ...]) -> pd.Data
     if frame.empty:
         raise UsageError("there are no candidates; give at least one row.")
     names = [*resources, *(["cost"] if "cost" in frame else [])]
-    out = pd.DataFrame({n: _positive(frame[n], n) for n in names})
+    out = pd.DataFrame({n: _positive(cast(pd.Series, frame[n]), n) for n in names})
     if "cost" not in out:
         logs = {name: np.log(out[name].to_numpy()) for name in resources}
         out["cost"] = np.exp(cost.log_cost(logs))
@@ -134,7 +134,7 @@ def given(table: Any, cost: AbstractCost, resources: tuple[str, ...]) -> pd.Data
 
 
 def _positive(column: pd.Series, name: str) -> np.ndarray:
-    values = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
+    values = cast(pd.Series, pd.to_numeric(column, errors="coerce")).to_numpy(np.float64)
     wrong = ~(np.isfinite(values) & (values > 0))
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])

@@ -78,14 +78,14 @@ class Design:
 
     def __repr__(self) -> str:
         return (
-            f"Design({int(self.table['count'].sum())} runs for {self.table_cost:.3g} FLOP, "
+            f"Design({int(np.sum(self.table['count']))} runs for {self.table_cost:.3g} FLOP, "
             f"{self.table['gain'].sum():.2f} nats on N* and L* at {self.at:.3g} FLOP)"
         )
 
     @cached_property
     def table_cost(self) -> float:
         """FLOP of the whole batch."""
-        return float((self.table["cost"] * self.table["count"]).sum())
+        return float(np.sum(self.table["cost"] * self.table["count"]))
 
     @property
     def trusted(self) -> bool:
@@ -109,7 +109,7 @@ class Design:
 
     def runs(self) -> pd.DataFrame:
         """The batch with one row a run, dearest first: what to launch."""
-        again = self.table.loc[self.table.index.repeat(self.table["count"])]
+        again = self.table.loc[np.repeat(self.table.index, self.table["count"].to_numpy())]
         kept = again.drop(columns=["count", "gain"]).sort_values("cost", ascending=False)
         return kept.reset_index(drop=True)
 
@@ -246,7 +246,7 @@ def design(
             f"the cheapest candidate costs {table['cost'].min():.3g} FLOP, but a run may cost "
             f"{dearest:.3g} at most; raise the budget or max_cost, or allow smaller runs."
         )
-    table = table[affordable].reset_index(drop=True)
+    table = table.loc[affordable].reset_index(drop=True)
     own = 0 if isinstance(source, Model) else source.seed
     chosen_seed = own if seed is None else seed
     locals_ = localise(source, line, math.log(at), draws=draws, seed=chosen_seed)
@@ -297,13 +297,13 @@ class _Search:
 
     def run(self, running: Any, diagnosis: Diagnosis, resources: tuple[str, ...]) -> Design:
         jobs = None
-        points = self.table[list(resources)]
+        points = self.table.loc[:, list(resources)]
         if running is not None:
             jobs = candidate.given(running, self.line.cost, resources)
             remaining = getattr(running, "table", running)
             share = np.asarray(remaining.get("remaining", 1.0), dtype=np.float64)
             jobs["remaining"] = _share(np.broadcast_to(share, len(jobs)))
-            points = pd.concat([points, jobs[list(resources)]], ignore_index=True)
+            points = pd.concat([points, jobs.loc[:, list(resources)]], ignore_index=True)
         views = self._views(points)
         count = len(self.table)
         under_way = list(range(count, len(points)))
@@ -342,7 +342,7 @@ class _Search:
         return [View.of(local, logs) for local in self.locals]
 
     def _most_compute(self, jobs: pd.DataFrame | None) -> float:
-        most = [self.table["cost"].max()]
+        most: list[Any] = [self.table["cost"].max()]
         if jobs is not None:
             most.append(jobs["cost"].max())
         for local in self.locals:
@@ -375,7 +375,7 @@ class _Search:
             centre = self._frontier()
             for name, reach in (("isoFLOP", candidate.USUAL), ("wide isoFLOP", candidate.WIDE)):
                 other = candidate.isoflop(self.line.cost, batch.cost, centre, reach)
-                seen = self._views(other[list(resources)])
+                seen = self._views(other.loc[:, list(resources)])
                 prices = other["cost"].to_numpy()
                 done = batch_of(seen, begin, prices, range(len(other)))
                 rows[name] = _row(seen, done.covariances, len(other), done.cost, done.gain)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -147,18 +147,26 @@ def simulate_dmft(
             "a simulation needs at least 2 draws and one value each of N, P and t; got "
             f"draws={draws}, {len(N)} of N, {len(P)} of P, {len(t)} of t."
         )
-    axes = (tuple(map(float, sorted(set(values)))) for values in (N, P, t))
+    features, examples, times = (tuple(map(float, sorted(set(values)))) for values in (N, P, t))
     experiment = Experiment(
-        *(float(a), float(b), modes, *axes, float(noise)),
-        **{"dynamics": dynamics, "settings": {k: float(v) for k, v in settings.items()}},
-        **{"observable": observable, "seed": seed},
+        a=float(a),
+        b=float(b),
+        modes=modes,
+        N=features,
+        P=examples,
+        t=times,
+        noise=float(noise),
+        dynamics=dynamics,
+        settings={k: float(v) for k, v in settings.items()},
+        observable=observable,
+        seed=seed,
     )
     target = Path(path)
     rows = _resume(target, experiment)
     tell = progress or (lambda stage: None)
     curves = [(size, samples) for size in experiment.N for samples in experiment.P]
     for number, (size, samples) in enumerate(curves, start=1):
-        done = rows[(rows["N"] == size) & (rows["P"] == samples)]
+        done = rows.loc[(rows["N"] == size) & (rows["P"] == samples)]
         first = int(done.groupby("t")["draws"].sum().min()) if len(done) else 0
         while first < draws:
             count = min(CHUNK, draws - first)
@@ -234,7 +242,7 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
     found = weighted.groupby(POINT).agg(
         draws=("draws", "sum"), total=("total", "sum"), within=("squares", "sum")
     )
-    mean = found["total"] / found["draws"]
+    mean = cast(pd.Series, found["total"] / found["draws"])
     between = weighted.join(mean.rename("centre"), on=POINT)
     between = between.assign(part=between["draws"] * (between["mean"] - between["centre"]) ** 2)
     squares = found["within"] + between.groupby(POINT)["part"].sum()

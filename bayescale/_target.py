@@ -8,6 +8,7 @@ the runs included. A point estimate's budget reaches its target about every othe
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -139,7 +140,7 @@ def _budget(source: Source, line: Line, log_target: float, confidence: float) ->
     def root(low: float, high: float, objective: AbstractObjective, precision: float) -> float:
         if short(low, objective) <= 0:
             return low
-        return float(optimize.brentq(short, low, high, args=(objective,), xtol=precision))
+        return cast(float, optimize.brentq(short, low, high, args=(objective,), xtol=precision))
 
     scan = np.linspace(smallest(line), LARGEST, SCAN)
     # The median of N takes no search, and is close: the loss is flat.
@@ -150,7 +151,8 @@ def _budget(source: Source, line: Line, log_target: float, confidence: float) ->
         # What the law may be wrong by grows with distance, so that a quantile may turn up again.
         near = float(scan[np.argmin(gaps)])
         return near if short(near, exact) <= 0 else math.inf
-    above = root(scan[max(enough[0] - 1, 0)], scan[enough[0]], easy, PRECISION)
+    low, high = float(scan[max(enough[0] - 1, 0)]), float(scan[enough[0]])
+    above = root(low, high, easy, PRECISION)
     if short(above, exact) > 0:  # to the last digits
         return above
     below = above - FLAT

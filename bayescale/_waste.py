@@ -51,8 +51,8 @@ def least_compute(
     parts = {}
     for name, post in members(source).items():
         count = len(next(iter(post.log_parameters.values())))
-        wanted = np.full((count, 1), log_loss) if isinstance(log_loss, float) else log_loss[name]
-        parts[name] = _inverse(post, line, wanted)
+        given = log_loss[name] if isinstance(log_loss, Mapping) else np.full((count, 1), log_loss)
+        parts[name] = _inverse(post, line, given)
     return mix(source, parts)
 
 

@@ -162,7 +162,9 @@ def prior_from_data(
 
 def _exponents(law: AbstractLaw) -> tuple[str | None, str | None]:
     """Parameters that are the law's exponents in data and in model size."""
-    by_symbol = {p.symbol: p.name for p in law.parameters if p.role is Role.EXPONENT}
+    by_symbol: dict[Any, str] = {
+        p.symbol: p.name for p in law.parameters if p.role is Role.EXPONENT
+    }
     weights = law.weights or {}
     in_data, in_size = (by_symbol.get(weights.get(resource)) for resource in (D, N))
     if in_data is None and in_size is None:

@@ -20,11 +20,12 @@ descent); amplitudes, and what is called derived, from the two sums above.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, final
+from typing import Any, cast, final
 
 import mpmath
 import sympy
 from sympy import Max, gamma, pi, sin, zeta
+from sympy.logic.boolalg import Boolean
 
 from theory.errors import TheoryError, did_you_mean
 
@@ -76,7 +77,7 @@ class Regime:
     quantity: str
     exponents: Mapping[sympy.Symbol, sympy.Expr]
     amplitude: sympy.Expr | None
-    condition: sympy.Basic
+    condition: Boolean
     source: str
     published: Mapping[sympy.Symbol, sympy.Expr] = field(default_factory=dict)
 
@@ -133,13 +134,14 @@ class Regime:
             )
         power = sympy.Mul(*(x**-e for x, e in self.exponents.items()))
         formula = sympy.sympify(self.amplitude, strict=True) * power
-        needed = {x.name for x in formula.free_symbols | set(self.exponents)} - {"a", "b"}
+        symbols = cast(set[sympy.Symbol], formula.free_symbols)
+        needed = {x.name for x in symbols | set(self.exponents)} - {"a", "b"}
         if needed != set(settings):
             raise TheoryError(
                 f"regime '{self.name}' is a formula in {', '.join(sorted(needed)) or 'nothing'}; "
                 f"got {', '.join(sorted(settings)) or 'nothing'}."
             )
-        names = {x: settings[x.name] for x in formula.free_symbols if x.name in settings}
+        names = {x: settings[x.name] for x in symbols if x.name in settings}
         return _evaluate(formula, {a: task_a, b: task_b, **names})
 
     def _require(self, task_a: float, task_b: float) -> None:

@@ -13,6 +13,7 @@ from typing import Any, Protocol, final
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Array, Float, Inexact
 
 from theory.errors import TheoryError
@@ -144,7 +145,7 @@ class PowerLaw:
     def __post_init__(self) -> None:
         for name in ("a", "b"):
             value = getattr(self, name)
-            if isinstance(value, jax.core.Tracer):
+            if isinstance(value, Tracer):
                 continue
             values = np.asarray(value)
             if values.dtype.kind not in "iuf" or not np.all(np.isfinite(values)):
@@ -290,7 +291,7 @@ class Measured:
     def __post_init__(self) -> None:
         if not 0 <= self.order <= 24:
             raise SpectrumError(f"order must be from 0 to 24; got {self.order}.")
-        if any(isinstance(x, jax.core.Tracer) for x in (self.given_eigenvalues, self.given_powers)):
+        if any(isinstance(x, Tracer) for x in (self.given_eigenvalues, self.given_powers)):
             if self.order:
                 raise SpectrumError(
                     "a traced spectrum cannot be compressed; pass order=0 to keep every mode."

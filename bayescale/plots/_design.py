@@ -1,5 +1,7 @@
 """Where the next runs lie: the gain of every candidate, and the batch that was chosen."""
 
+from typing import Any, Literal
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -9,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from bayescale._design import Design
 from bayescale.plots import _style as style
-from theory.symbols import D, N
+from theory.symbols import D, N, Resource
 
 SMALLEST, LARGEST = 14.0, 110.0
 """Area of a mark, in square points: of a run made once, and of the run made most often."""
@@ -36,7 +38,7 @@ def design(found: Design, runs: pd.DataFrame | None = None) -> Figure:
         figure = style.Plot(5.0, 4.4)
         axes = figure.subplots()
         axes.set_label("map")
-        shade = Normalize(0.0, float(table["gain"].max()))
+        shade = Normalize(0.0, float(np.max(table["gain"])))
         points = axes.scatter(
             table["N"],
             table["D"],
@@ -70,7 +72,8 @@ def design(found: Design, runs: pd.DataFrame | None = None) -> Figure:
 
 
 def _axes(axes: Axes, drawn: list[pd.DataFrame]) -> None:
-    for which, resource in (("x", N), ("y", D)):
+    both: tuple[tuple[Literal["x", "y"], Resource], ...] = (("x", N), ("y", D))
+    for which, resource in both:
         values = np.concatenate([part[resource.name].to_numpy(float) for part in drawn])
         style.log_axis(axes, which, style.padded(values), style.number, style.DECADES)
         label = style.resource_label(resource)
@@ -83,10 +86,10 @@ def _areas(counts: np.ndarray) -> np.ndarray:
 
 
 def _handles(found: Design, runs: pd.DataFrame | None) -> list[Line2D]:
-    def mark(marker: str, label: str, **how: object) -> Line2D:
+    def mark(marker: str, label: str, **how: Any) -> Line2D:
         return Line2D([], [], linestyle="none", marker=marker, markersize=5, label=label, **how)
 
-    total, most = int(found.table["count"].sum()), int(found.table["count"].max())
+    total, most = int(np.sum(found.table["count"])), int(np.max(found.table["count"]))
     told = f"chosen: {total} runs for {style.number(found.table_cost)} FLOP"
     if most > 1:
         told += f", a kind at most {most} times"

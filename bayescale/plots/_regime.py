@@ -47,13 +47,13 @@ def regime(found: Regimes) -> Figure:
                 linestyle=(0, (4, 2)),
                 gid="variance exponent",
             )
-            rows = table[table["resource"] == name]
+            rows = table.loc[table["resource"] == name]
             ends = rows[["exponent_q05", "exponent_q95"]].to_numpy()
             seen = np.append(ends[np.isfinite(ends)], [low, high, found.variance[name]])
             room = 0.08 * float(np.ptp(seen))
             axes.set_ylim(float(seen.min()) - room, float(seen.max()) + room)
             for kind in KINDS:
-                _marks(axes, kind, rows[rows["regime"] == kind])
+                _marks(axes, kind, rows.loc[rows["regime"] == kind])
             style.log_axis(axes, "x", style.padded(rows["size"].to_numpy()), style.number)
             axes.set_xlabel(name)
         panels[0].set_ylabel("exponent of the excess")

@@ -102,7 +102,7 @@ class Call:
         pairs, place = np.unique(
             np.stack([self.points.N, self.points.P]), axis=1, return_inverse=True
         )
-        found = upper_edge_of(self.task, *pairs, self.inverse_M)
+        found = upper_edge_of(self.task, pairs[0], pairs[1], self.inverse_M)
         worst = int(np.argmax(found))
         if found[worst] >= limit:
             raise DynamicsError(

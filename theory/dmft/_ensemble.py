@@ -216,10 +216,12 @@ def _at_times(
     two, other_code, other_residual = at_nodes(task, path, other_N, other_P)
     at = _setting(inverse_N, inverse_P, other_P, noise, overlap)
     kernel = KERNELS["test" if same_projection else "same_data"]
-    pairs = (kernel(one, other, _pairs(task, one, other), at) for other in (two, conjugate(two)))
+    plain, mirrored = (
+        kernel(one, other, _pairs(task, one, other), at) for other in (two, conjugate(two))
+    )
     v = (path.amplitude / path.z * jnp.exp(path.z * t[:, None]))[:, None]
     return (
-        bilinear(*pairs, v, v)[:, 0],
+        bilinear(plain, mirrored, v, v)[:, 0],
         jnp.maximum(code, other_code),
         jnp.maximum(residual, other_residual),
     )

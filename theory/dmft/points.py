@@ -8,8 +8,8 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import jax
 import numpy as np
+from jax.core import Tracer
 from jaxtyping import Bool, Float, Int
 
 from theory.dmft.solution import DynamicsError
@@ -36,7 +36,7 @@ def checked(name: str, value: Any) -> Float[np.ndarray, "..."]:
     DynamicsError
         If it is traced, no number, NaN, or out of its domain.
     """
-    if isinstance(value, jax.core.Tracer):
+    if isinstance(value, Tracer):
         raise DynamicsError(
             f"{name} is traced by JAX, and this function checks its input on the host; inside jit, "
             "grad or vmap call dmft.loss_at, dmft.loss_curves or dmft.log_loss_at."

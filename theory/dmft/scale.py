@@ -87,10 +87,10 @@ def _root_tangent(inverse_M: float, primals: Any, tangents: Any) -> tuple[Any, A
     dz, _, *changes = tangents
 
     def excess(z: Any, *parameters: Any) -> Any:
-        return z - forward_map(kappa, *parameters, inverse_M)[0]
+        return z - forward_map(kappa, *parameters, inverse_M=inverse_M)[0]
 
     _, change = jax.jvp(excess, (z, *parameters), (dz, *changes))
-    return kappa, change / forward_map(kappa, *parameters, inverse_M)[1]
+    return kappa, change / forward_map(kappa, *parameters, inverse_M=inverse_M)[1]
 
 
 def renormalised_scale(

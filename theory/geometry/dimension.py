@@ -330,10 +330,12 @@ def intrinsic_dimension(data: Any, *, rows: int = ROWS, seed: int = 0) -> Dimens
     estimates = tuple(bracketed(levels, name) for name in ESTIMATORS)
     centres = np.array([estimate.mu for estimate in estimates])
     variances = np.array([estimate.sigma**2 for estimate in estimates])
+    points, columns = sample.points.shape
     return Dimension(
         float(centres.mean()),
         math.sqrt(float(variances.mean() + centres.var())),
         estimates,
-        *sample.points.shape,
+        points,
+        columns,
         sample.remarks,
     )

@@ -18,7 +18,7 @@ minimised over kappa; the closed form is derived here.
 import math
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, final
+from typing import Any, cast, final
 
 import jax
 import jax.numpy as jnp
@@ -30,6 +30,7 @@ from theory import laws
 from theory.crossover import generator
 from theory.dmft.evaluate import setting_of
 from theory.dmft.two_point import KERNELS
+from theory.law import Law
 from theory.mode_sums import effective_dimension, one_point, scale_of_rank, two_point
 from theory.random_features.learning_curve import RandomFeaturesError, checked, resolved
 
@@ -157,7 +158,7 @@ def _tuned(task: Any, inverse_P: Any, inverse_D: Any, noise: Any) -> tuple[Any, 
 @cache
 def _generator() -> tuple[sympy.Expr, sympy.Symbol, sympy.Symbol]:
     """W of the law, at unit amplitudes, with its variable and exponent."""
-    law, x = laws.get("random_features"), sympy.Symbol("x", positive=True)
+    law, x = cast(Law, laws.get("random_features")), sympy.Symbol("x", positive=True)
     named = {p.name: p.symbol for p in law.parameters}
     return generator(law, x).subs({named["A"]: 1, named["B"]: 1}), x, named["alpha"]
 
@@ -179,7 +180,7 @@ def scaling_function(x: sympy.Expr, alpha: sympy.Expr) -> sympy.Expr:
     x + 1
     """
     found, variable, exponent = _generator()
-    return found.subs({variable: x, exponent: alpha}, simultaneous=True)
+    return cast(sympy.Expr, found.subs({variable: x, exponent: alpha}, simultaneous=True))
 
 
 def log_scaling_function(alpha: Any, log_x: Any, ops: Any = jnp) -> Any:

@@ -8,7 +8,7 @@ in the projection and the samples only. See `theory.simulate.spectral` for the f
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from jaxtyping import Float64
@@ -149,7 +149,7 @@ def losses_by_draw(
             )
         kind = DirectSteps if direct else MomentRecursion
         steps = tuple(int(time) for time in _times(t, dynamics))
-        one = kind(sizes[0], steps, float(dynamics.learning_rate), int(batch))
+        one = kind(sizes[0], steps, float(cast(Any, dynamics).learning_rate), int(batch))
     deterministic = sizes == (None, None) and not direct
     return _values(one, task, sizes, noise, t, dynamics, first, draws, seed, deterministic)
 

@@ -20,24 +20,24 @@ OBSERVABLES = ("test", "train", "gap")
 
 
 class Arrays(NamedTuple):
-    """What all draws have in common.
+    """What all draws have in common: NumPy arrays on the host, JAX arrays inside a draw.
 
     Parameters
     ----------
     eigenvalues, powers
-        ``lambda_k`` and ``p_k`` of every mode.
+        ``lambda_k`` and ``p_k`` of every mode, (mode,).
     noise
-        Variance of the label noise.
+        Variance of the label noise, a scalar.
     times
-        Times, or numbers of steps.
+        Times, or numbers of steps, (time,).
     dynamics
         A full-batch method of `theory.dmft`, with its settings as leaves.
     """
 
-    eigenvalues: Float64[Array, " mode"]
-    powers: Float64[Array, " mode"]
-    noise: Float64[Array, ""]
-    times: Float64[Array, " time"]
+    eigenvalues: Any
+    powers: Any
+    noise: Any
+    times: Any
     dynamics: Any
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, final
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.linalg import solve_triangular
-from jaxtyping import Array, Float64, Int, Key
+from jaxtyping import Array, Float64, Key
 
 from theory.errors import TheoryError
 from theory.simulate.averaged import Simulated, by_draw, summarise
@@ -37,11 +37,21 @@ def jitter(largest: int) -> float:
 
 
 class Curve(NamedTuple):
-    """What all draws have in common."""
+    """What all draws have in common: NumPy arrays on the host, JAX arrays inside a draw.
+
+    Parameters
+    ----------
+    inputs
+        `AbstractInputs.arrays`.
+    trace
+        ``tr Lambda``, a scalar.
+    sizes
+        Whole numbers D, (size,).
+    """
 
     inputs: Any
-    trace: Float64[Array, ""]
-    sizes: Int[Array, " size"]
+    trace: Any
+    sizes: Any
 
 
 @final

@@ -86,7 +86,7 @@ def neighbours(
     >>> bool(abs(found.exponents()["distance"] - 1 / 2) < 0.05)
     True
     """
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     sizes = np.asarray(examples)
     if sizes.ndim != 1 or not len(sizes) or sizes.dtype.kind not in "iu" or sizes.min() < 1:
@@ -105,7 +105,7 @@ def neighbours(
                 rng.uniform(size=(count, dimension)),
                 rng.uniform(size=(queries, dimension)),
             )
-            distance, nearest = cKDTree(points, boxsize=1.0).query(asked)
+            distance, nearest = KDTree(points, boxsize=1.0).query(asked)
             labels, truth = (
                 np.cos(2 * math.pi * x + phase).sum(axis=1) for x in (points[nearest], asked)
             )

@@ -23,12 +23,24 @@ __all__ = ["ridge_path"]
 
 
 class Penalties(NamedTuple):
-    """What all draws have in common."""
+    """What all draws have in common: NumPy arrays on the host, JAX arrays inside a draw.
 
-    eigenvalues: Float64[Array, " mode"]
-    powers: Float64[Array, " mode"]
-    noise: Float64[Array, ""]
-    penalties: Float64[Array, " penalty"]
+    Parameters
+    ----------
+    eigenvalues, powers
+        ``lambda_k`` and ``p_k`` of every mode, (mode,).
+    noise
+        Variance of the label noise, a scalar.
+    penalties
+        Ridges, (penalty,).
+    inputs
+        `AbstractInputs.arrays`; empty for Gaussian features.
+    """
+
+    eigenvalues: Any
+    powers: Any
+    noise: Any
+    penalties: Any
     inputs: Any = ()
 
 
