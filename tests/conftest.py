@@ -13,7 +13,15 @@ import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 FETCHED = ("epoch_chinchilla", "misfitting")
-LONG_NOTEBOOKS = ("01_admissible_laws", "02_dynamics", "03_random_features")
+LONG = (
+    "01_admissible_laws.ipynb",
+    "02_dynamics.ipynb",
+    "03_random_features.ipynb",
+    "04_plan_and_design.ipynb",
+    "theory.dmft.evaluate.log_loss_at",
+    "theory.rich_frontier.frontier",
+)
+"""Notebooks and doctests that are slow tests and cannot say so themselves."""
 
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
@@ -51,7 +59,11 @@ def fetched() -> Path:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longer notebooks are slow tests; a notebook cannot say so itself."""
+    """Mark as slow what cannot be marked where it stands.
+
+    The law of the dynamics, which takes seconds to compile, is a slow case of every contract that
+    runs over the catalogue.
+    """
     for item in items:
-        if item.path.suffix == ".ipynb" and item.path.stem in LONG_NOTEBOOKS:
+        if item.name in LONG or "[dmft]" in item.name or "[dmft-" in item.name:
             item.add_marker(pytest.mark.slow)

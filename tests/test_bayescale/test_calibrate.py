@@ -110,6 +110,7 @@ def ranks() -> Ranks:
     return simulation_based_calibration(model(), DESIGN, replicates=64, seed=2)
 
 
+@pytest.mark.slow
 def test_ranks_of_the_right_model_are_uniform(ranks: Ranks) -> None:
     assert ranks.uniform, ranks.verdicts
     assert set(ranks.ranks) == {"L_pivot", "floor_fraction", "alpha", "sigma", "log likelihood"}

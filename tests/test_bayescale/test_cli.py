@@ -293,6 +293,7 @@ def test_laws_says_what_each_law_claims() -> None:
     assert answer["kumar"]["parameters"]["gamma"]["unit"] == "bits"
 
 
+@pytest.mark.slow
 def test_collapse_says_what_the_table_tells_apart(table: Path, tmp_path: Path) -> None:
     picture = tmp_path / "collapse.png"
     result = run("collapse", table, *COLUMNS, "--json", "-o", picture)

@@ -83,6 +83,7 @@ def test_a_table_that_is_not_homogeneous_is_noticed():
     assert "does not obey one scaling equation" in result.reasons[0]
 
 
+@pytest.mark.slow
 def test_a_noisy_narrow_table_says_that_it_cannot_tell():
     runs = table("chinchilla", count=30, reach=0.5, alpha=0.34, beta=0.36, sigma=0.1)
     with warnings.catch_warnings():

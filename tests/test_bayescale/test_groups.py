@@ -172,6 +172,7 @@ def test_without_spread_the_groups_are_one_table() -> None:
     assert ours["sd"] == pytest.approx(theirs["sd"], rel=0.1)
 
 
+@pytest.mark.slow
 def test_a_separate_coordinate_is_fitted_alone() -> None:
     runs, _, _ = _levels()
     post = fit_groups(

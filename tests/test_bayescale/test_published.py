@@ -82,6 +82,7 @@ def test_the_crossover_is_sharper_than_additive(share: bs.Posterior) -> None:
     _only_a_trend(share.diagnose())
 
 
+@pytest.mark.slow
 def test_the_semi_parametric_law_finds_the_share_law(runs: Runs, share: bs.Posterior) -> None:
     result = bs.collapse(runs, seed=0)
     post = result.posterior

@@ -17,6 +17,7 @@ from theory import admissible, evidence, laws
 from theory import symbols as s
 from theory.contour import ContourLaw
 from theory.errors import LawError
+from theory.forward import ForwardLaw
 from theory.law import KERNEL, Law
 from theory.links import Odds
 from theory.sampling import draw_log_resources, draw_parameters
@@ -26,6 +27,8 @@ from theory.verdict import Status, Verdict
 
 CODES = ("A0", "A1", "A2", "A3", "A4", "A5", "A6", "A7", "A8")
 CATALOGUE = list(laws.catalogue().values())
+FORMULAS = [law for law in CATALOGUE if not isinstance(law, ForwardLaw)]
+"""Laws that are not given by a program, of which little can be proved."""
 HOLDS = (Status.PROVED, Status.SUPPORTED)
 
 E, L_0 = s.floor(), s.cap()
@@ -36,10 +39,18 @@ n, d = N_c / N, D_c / D
 ONE = sympy.Integer(1)
 
 
+class Verdicts(dict):
+    """Law -> code -> verdict, each law checked once and when it is asked for."""
+
+    def __missing__(self, name):
+        self[name] = {v.code: v for v in admissible.check(laws.get(name))}
+        return self[name]
+
+
 @pytest.fixture(scope="module")
 def verdicts():
-    """Code -> verdict for every law of the catalogue, computed once."""
-    return {law.name: {v.code: v for v in admissible.check(law)} for law in CATALOGUE}
+    """Verdicts on the laws of the catalogue."""
+    return Verdicts()
 
 
 def every(cases):
@@ -114,7 +125,7 @@ def test_kaplan_is_not_variance_limited_because_of_the_model_size(verdicts):
 
 def test_no_law_of_the_catalogue_satisfies_all_nine_conditions(verdicts):
     full = [
-        name for name, found in verdicts.items() if all(v.status in HOLDS for v in found.values())
+        law.name for law in FORMULAS if all(v.status in HOLDS for v in verdicts[law.name].values())
     ]
     assert full == []
 
@@ -275,7 +286,7 @@ def precise(law):
 @pytest.fixture(scope="module")
 def refutations(verdicts, hand_made):
     """Code -> (law, verdict) of every closed law with this refutation, made by hand or not."""
-    known = [(law, verdicts[law.name]) for law in CATALOGUE]
+    known = [(law, verdicts[law.name]) for law in FORMULAS]
     known += [(law, hand_made[name]) for name, (law, _) in HAND_MADE.items()]
     return {
         code: [

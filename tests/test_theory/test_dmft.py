@@ -88,6 +88,7 @@ def agrees(groups):
     return count, kinds
 
 
+@pytest.mark.slow
 def test_some_reference_values_of_every_kind_are_met():
     some = {"A4": (), "D1": ("gd_gd_train", "gd_hb"), "S2": (), "R1": (), "I1": ()}
     count, kinds = agrees(some)
@@ -116,6 +117,7 @@ def test_gradient_descent_is_that_of_matrices_in_time(steps, modes):
         np.testing.assert_allclose(got.value, loss, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_dynamics_agree_where_they_are_the_same():
     task, t = PowerLaw(a=1.5, b=1.25, modes=300), [0.0, 1.0, 20.0, 60.0]
     ask = partial(dmft.loss, task, 40, t=t, noise=0.1, accuracy=1e-10)
@@ -174,6 +176,7 @@ def at(x):
 WHERE = jnp.asarray([1.5, 1.25, 0.1, np.log(40.0), np.log(70.0)])
 
 
+@pytest.mark.slow
 def test_first_and_second_derivatives_are_those_of_differences():
     # One program each for values and gradients at all shifted points.
     loss, gradient = jax.jit(jax.vmap(at)), jax.jit(jax.vmap(jax.grad(at)))

@@ -42,6 +42,7 @@ def test_an_overlap_lies_between_disjoint_and_common_data():
         assert np.all((part[0] < part[1]) & (part[1] < part[2]))
 
 
+@pytest.mark.slow
 def test_two_predictors_of_one_size_are_those_of_an_ensemble():
     t = np.array([0.0, 5.0, np.inf])
     ask = dict(N=40, P=60, t=t, noise=0.1)

@@ -76,6 +76,7 @@ def test_as_many_orthogonal_rows_as_modes_are_no_projection(observable):
     np.testing.assert_allclose(found, dmft.loss(TASK, **ask).value, rtol=1e-6, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_few_orthogonal_rows_of_many_modes_are_gaussian():
     task = PowerLaw(a=1.5, b=1.25, modes=10**9)
     ask = dict(N=20, P=30, t=TIMES, noise=0.1)

@@ -15,6 +15,7 @@ NEAR, SIZE = 2e-3, 1e-2
 the parabolas, leave."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("a", "b"), [(1.4, 2.0), (2.0, 2.0)])
 def test_at_equal_compute_trained_features_have_the_better_exponent(a, b):
     budgets = [1e15, 1e17]
