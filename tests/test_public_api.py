@@ -16,10 +16,26 @@ import bayescale
 SNAPSHOT = Path(__file__).parent / "reference" / "public_api.txt"
 
 
+class Module:
+    """A module that prints as its name, without the place where it is installed."""
+
+    def __init__(self, module: Any) -> None:
+        self.name = module.__name__
+
+    def __repr__(self) -> str:
+        return self.name
+
+
 def parameters(function: Any) -> str:
     """Names, kinds and defaults; not annotations, whose text depends on the Python version."""
     signature = inspect.signature(function)
-    bare = [p.replace(annotation=p.empty) for p in signature.parameters.values()]
+    bare = [
+        p.replace(
+            annotation=p.empty,
+            default=Module(p.default) if inspect.ismodule(p.default) else p.default,
+        )
+        for p in signature.parameters.values()
+    ]
     return str(signature.replace(parameters=bare, return_annotation=signature.empty))
 
 

@@ -118,6 +118,7 @@ def test_ranks_of_the_right_model_are_uniform(ranks: Ranks) -> None:
     assert ranks.to_tree()["prior_sbc"]["alpha"].shape == (1, 64)
 
 
+@pytest.mark.slow
 def test_a_wrong_noise_scale_is_found() -> None:
     twice = model(prior={"sigma": Prior.around(0.02, 0.1)})
     found = simulation_based_calibration(model(), DESIGN, replicates=64, fitted=twice, seed=2)

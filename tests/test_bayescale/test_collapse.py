@@ -69,6 +69,7 @@ def test_local_elasticities_are_those_of_the_truth(additive: Collapse):
     assert np.median(np.abs(rows["e_N"] - exact)) < 0.03
 
 
+@pytest.mark.slow
 def test_a_table_that_is_not_homogeneous_is_noticed():
     # A data exponent that depends on model size has no single scaling equation.
     rng = np.random.default_rng(3)
