@@ -40,6 +40,7 @@ def results() -> dict[str, bs.Calibration]:
     }
 
 
+@pytest.mark.slow
 def test_a_right_law_covers_and_a_bent_one_does_not(results: dict[str, bs.Calibration]) -> None:
     straight, bent = (results[name].summary().loc["power"] for name in ("straight", "bent"))
     assert straight["coverage_90"] >= 0.8
@@ -50,6 +51,7 @@ def test_a_right_law_covers_and_a_bent_one_does_not(results: dict[str, bs.Calibr
     assert "too sure" not in results["straight"].reasons[0]
 
 
+@pytest.mark.slow
 def test_the_drift_that_the_cuts_teach_is_larger_where_the_law_bends(
     results: dict[str, bs.Calibration],
 ) -> None:
@@ -67,6 +69,7 @@ def test_the_drift_that_the_cuts_teach_is_larger_where_the_law_bends(
     assert fixed.to_dict()["drifts"]["power"]["rate"]["value"] == 2.0
 
 
+@pytest.mark.slow
 def test_the_table_has_a_row_a_cut(results: dict[str, bs.Calibration]) -> None:
     result = results["straight"]
     table = result.table

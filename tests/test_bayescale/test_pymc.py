@@ -96,6 +96,7 @@ def test_it_is_found_by_name() -> None:
         engines.get("pymcc")
 
 
+@pytest.mark.slow
 def test_the_posterior_is_numpyros(drawn: Draws, reference: Draws) -> None:
     _same_posterior(drawn, reference, MODEL.free)
 

@@ -102,6 +102,7 @@ def test_all_reference_values_are_met():
     assert agrees(dict.fromkeys(groups, ())) == (135, set(OBSERVABLES))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("steps", "modes"), [(48, 8), pytest.param(100, 12, marks=pytest.mark.slow)]
 )
