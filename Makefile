@@ -26,7 +26,7 @@ install: $(DEV) ## Make .venv and install bayescale for development; does nothin
 demo: $(RUN) ## Fit real runs, compare two laws, plan, draw
 	@$(BIN)/bayescale demo
 
-test: $(TEST) ## Run the tests that are not slow, the doctests and the notebooks
+test: $(TEST) ## Run the tests, doctests and notebooks that are not slow
 	@$(BIN)/python -m pytest -q --nbmake -n 2 --dist loadfile
 
 test-all: $(TEST) ## Run every test
@@ -42,9 +42,12 @@ check: $(DEV) ## Lint, format, types, and which module may import which
 	@echo "layers"
 	@$(BIN)/python -m pytest -q tests/test_layers.py
 
-bench: $(TEST) ## Time and memory of the command line; many tables against a loop of single fits
+bench: $(TEST) ## Time and memory: command line, many tables, plans, designs, dynamics
 	@$(BIN)/python tests/benchmarks/cli.py
 	@$(BIN)/python tests/benchmarks/batch.py loop
+	@$(BIN)/python tests/benchmarks/plan.py
+	@$(BIN)/python tests/benchmarks/design.py speed
+	@$(BIN)/python tests/benchmarks/dmft.py
 
 clean: ## Remove .venv, caches, and what the demo wrote
 	rm -rf $(VENV) bayescale-demo dist build .pytest_cache .ruff_cache .hypothesis

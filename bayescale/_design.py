@@ -211,9 +211,9 @@ def design(
     Notes
     -----
     Information about a few functions of the parameters is the criterion of Chaloner and Verdinelli
-    (1995), section 2; exchange is Fedorov's (1972). Half of the gain over the usual isoFLOP grid is
-    had by spreading D/N, so that grid is in `Design.spread` with sizes 3.3 and 6 times to either
-    side of the optimum.
+    (1995), section 2; exchange is Fedorov's (1972). Nearly half of the gain over the usual isoFLOP
+    grid is had by spreading D/N, so `Design.spread` has that grid with sizes up to 3.3 times, and
+    up to 6 times, to either side of the optimum.
     """
     for name, value in (("budget", budget), ("at", at), ("max_cost", max_cost or budget)):
         if not (math.isfinite(value) and value > 0):

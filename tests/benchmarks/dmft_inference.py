@@ -1,8 +1,8 @@
 """Is the posterior of the dynamics' exponents right? Twenty simulated tables of single runs.
 
     python tests/benchmarks/dmft_inference.py single             # one table by `bayescale.fit`
-    python tests/benchmarks/dmft_inference.py prepare lanes.pickle --tables 20
-    python tests/benchmarks/dmft_inference.py sample lanes.pickle draws.npz   # JAX alone; for GPUs
+    python tests/benchmarks/dmft_inference.py prepare lanes.npz --tables 20
+    python tests/benchmarks/dmft_inference.py sample lanes.npz draws.npz   # JAX alone; for GPUs
     python tests/benchmarks/dmft_inference.py judge draws.npz --tables 20
 
 A table has 12 runs x 12 times: single draws of the projection and the samples (`theory.simulate`),
@@ -15,7 +15,6 @@ law's units, and the likelihood is `curves`, since the points of one run move to
 
 import argparse
 import json
-import pickle
 import time
 from functools import cache
 from pathlib import Path
@@ -28,6 +27,7 @@ from bayescale.engines import batch
 from bayescale.engines.density import Density, Numbers
 from bayescale.engines.mode import starts_of
 from bayescale.model import Model
+from bayescale.observations import Observations
 from theory.laws.solved import dynamics
 
 jax.config.update("jax_enable_x64", True)
@@ -82,12 +82,29 @@ def prepare(path: Path, tables: int) -> None:
         observed = model.observe(runs)._replace(weight=np.ones(len(runs)))
         found.append(batch.Lanes(observed, Numbers.of(model), starts, np.uint32(seed)))
     model = model_of(tables_of(tables)[0])
-    path.write_bytes(pickle.dumps((model.to_dict(), batch.stack(found))))
+    stacked = batch.stack(found)
+    arrays = {"log_loss": stacked.observed.log_loss, "weight": stacked.observed.weight}
+    arrays |= {"starts": stacked.starts, "keys": stacked.keys}
+    groups = {"size": stacked.observed.log_resources, "column": stacked.observed.columns}
+    groups |= {"pivot": stacked.numbers.log_pivot}
+    groups |= {f"prior {name}": v for name, v in stacked.numbers.arguments.items()}
+    for group, values in groups.items():
+        arrays |= {f"{group}:{name}": array for name, array in values.items()}
+    np.savez_compressed(path, model=json.dumps(model.to_dict()), **arrays)
 
 
 def sample(source: Path, target: Path) -> None:
-    data, lanes = pickle.loads(source.read_bytes())
-    density = Density(Model.from_dict(data, law=LAW))
+    kept = np.load(source)
+
+    def group(label: str) -> dict[str, np.ndarray]:
+        return {k.split(":")[1]: kept[k] for k in kept.files if k.startswith(f"{label}:")}
+
+    model = Model.from_dict(json.loads(str(kept["model"])), law=LAW)
+    arguments = {name: group(f"prior {name}") for name in model.priors.table}
+    rows = Observations(group("size"), kept["log_loss"], group("column"), kept["weight"])
+    numbers = Numbers(group("pivot"), arguments)
+    lanes = batch.Lanes(rows, numbers, kept["starts"], kept["keys"])
+    density = Density(model)
     keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(jax.random.key(0), lanes.keys)
     start = time.perf_counter()
     draws = batch.sample(
