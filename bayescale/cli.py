@@ -68,7 +68,8 @@ Likelihood = Annotated[
     str,
     typer.Option(
         help="studentt (robust), normal, heteroscedastic, measured, contaminated, rounded, "
-        "replicates, shared or curves; options in parentheses, as in 'rounded(step=0.01)'."
+        "replicates, shared, curves or smooth_curves; options in parentheses, as in "
+        "'rounded(step=0.01)'."
     ),
 ]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]

@@ -21,6 +21,7 @@ from bayescale.likelihood._independent import (
     Rounded,
     StudentT,
 )
+from bayescale.likelihood._smooth import SmoothCurves
 from theory.errors import did_you_mean
 
 LIKELIHOODS: dict[str, type[AbstractLikelihood]] = {
@@ -35,6 +36,7 @@ LIKELIHOODS: dict[str, type[AbstractLikelihood]] = {
         Replicates,
         Shared,
         Curves,
+        SmoothCurves,
     )
 }
 """Every likelihood, by name."""
@@ -97,9 +99,11 @@ def make(name: str, options: Mapping[str, Any]) -> AbstractLikelihood:
 
 
 def _read(name: str, option: str, value: Any, kind: str) -> Any:
+    if value is None:
+        return None
     if "tuple" in kind:
         return tuple(value.split("+")) if isinstance(value, str) else tuple(value)
-    if "float" in kind and value is not None:
+    if "float" in kind:
         try:
             return float(value)
         except ValueError:

@@ -3,13 +3,14 @@
 All are one construction. Within a group the residual ``e_k = log loss_k - log L_k`` is a common
 effect ``u ~ Normal(0, tau)`` and a Markov part,
 
-    e_k - u = rho_k (e_{k-1} - u) + d_k z_k ,    z_k ~ standard Student-t(nu) or Normal,
+    e_k = c_k + f_k u + d_k z_k ,    z_k ~ standard Student-t(nu) or Normal,
 
-and u is integrated out by the chain rule: each row is conditioned on the rows before it. With
-``h_k = (1 - rho_k)/d_k``, ``w_k = (e_k - rho_k e_{k-1})/d_k`` and ``P_k = 1/tau^2 + sum_{j<k}
-h_j^2`` the conditional location and scale are
+where ``c_k`` is what a few rows before carry over, ``c_k = rho_k e_{k-1}`` and ``f_k = 1 - rho_k``
+for one of them, and u is integrated out by the chain rule: each row is conditioned on the rows
+before it. With ``h_k = f_k/d_k``, ``w_k = (e_k - c_k)/d_k`` and ``P_k = 1/tau^2 + sum_{j<k} h_j^2``
+the conditional location and scale are
 
-    rho_k e_{k-1} + (1 - rho_k) sum_{j<k} h_j w_j / P_k ,    d_k sqrt(1 + h_k^2 / P_k).
+    c_k + f_k sum_{j<k} h_j w_j / P_k ,    d_k sqrt(1 + h_k^2 / P_k).
 
 For Normal z this is the exact marginal density, in whatever order; for Student-t z it defines the
 model, whose rows have heavy tails around a linear prediction from the rows before. The prediction
@@ -20,7 +21,7 @@ know the law from one group. The cost is that of two cumulative sums.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, NamedTuple, final
 
 import numpy as np
 import pandas as pd
@@ -66,8 +67,31 @@ def grouped(group: np.ndarray, *times: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
+class Markov(NamedTuple):
+    """What a row takes from those before it, in the order of groups: arrays (..., run).
+
+    Parameters
+    ----------
+    carried
+        ``c_k``, the part of the residual that earlier residuals of the group carry over.
+    fresh
+        ``f_k``, the factor of the common effect that is not in it yet.
+    scale
+        ``d_k``, of the innovation.
+    """
+
+    carried: Any
+    fresh: Any
+    scale: Any
+
+
+def in_order(values: Any, mean: Any, rows: Observations) -> Any:
+    """Values, of each row or of all, in the order of `grouped` and the shape of the mean."""
+    return (values + 0.0 * mean)[..., rows.columns["order"]]
+
+
 def conditional(
-    mean: Any, rows: Observations, ops: Any, *, decay: Any, parameters: Mapping[str, Any]
+    mean: Any, rows: Observations, ops: Any, *, markov: Markov, parameters: Mapping[str, Any]
 ) -> Noise:
     """Distribution of each row given the rows of its group before it.
 
@@ -79,30 +103,20 @@ def conditional(
         With the columns of `grouped`.
     ops
         Array namespace.
-    decay
-        The correlation with the row before is ``exp(-decay)``, in the order of groups; None for
-        rows that share nothing but the effect.
+    markov
+        The Markov part.
     parameters
-        ``sigma``, the scale of the Markov part; ``effect`` and ``nu``.
+        ``effect``, the standard deviation of u, and ``nu``.
     """
-    columns, effect = rows.columns, parameters["effect"]
-    order, start = columns["order"], columns["start"]
-    sigma = (parameters["sigma"] + 0.0 * mean)[..., order]  # groups may differ in it
-    residual = (rows.log_loss - mean)[..., order]
-    if decay is None:
-        carried, fresh, scale = 0.0 * residual, 1.0, sigma
-    else:
-        later = 1.0 - columns["first"]
-        carried = later * ops.exp(-decay) * residual[..., columns["previous"]]
-        # 1 - rho and 1 - rho^2, without loss of digits where rows are close
-        fresh = columns["first"] - later * ops.expm1(-decay)
-        scale = sigma * ops.sqrt(columns["first"] - later * ops.expm1(-2.0 * decay))
+    order, start, back = (rows.columns[name] for name in ("order", "start", "back"))
+    carried, fresh, scale = markov
+    residual = in_order(rows.log_loss - mean, mean, rows)
     gain, moved = fresh / scale, (residual - carried) / scale
-    precision = effect**-2.0 + _sum_before(gain**2 + 0.0 * moved, start, ops)
+    precision = parameters["effect"] ** -2.0 + _sum_before(gain**2 + 0.0 * moved, start, ops)
     pulled = _sum_before(gain * moved, start, ops)
     location = mean[..., order] + carried + fresh * pulled / precision
     spread = scale * ops.sqrt(1.0 + gain**2 / precision)
-    return student_t(location[..., columns["back"]], spread[..., columns["back"]], parameters)
+    return student_t(location[..., back], spread[..., back], parameters)
 
 
 def _sum_before(values: Any, start: Any, ops: Any) -> Any:
@@ -146,7 +160,8 @@ class _SharedEffect(AbstractLikelihood):
         sigma, effect = parameters["sigma"], parameters["effect"]
         if rows.log_loss is None:
             return student_t(log_loss, ops.sqrt(sigma**2 + effect**2), parameters)
-        return conditional(log_loss, rows, ops, decay=None, parameters=parameters)
+        markov = Markov(0.0, 1.0, in_order(sigma, log_loss, rows))
+        return conditional(log_loss, rows, ops, markov=markov, parameters=parameters)
 
 
 @final
@@ -256,5 +271,12 @@ class Curves(AbstractLikelihood):
         sigma, effect = parameters["sigma"], parameters["effect"]
         if rows.log_loss is None:
             return student_t(log_loss, ops.sqrt(sigma**2 + effect**2), parameters)
-        decay = rows.columns["gap"] / parameters["span"]
-        return conditional(log_loss, rows, ops, decay=decay, parameters=parameters)
+        residual = in_order(rows.log_loss - log_loss, log_loss, rows)
+        first, previous = rows.columns["first"], rows.columns["previous"]
+        later, decay = 1.0 - first, rows.columns["gap"] / parameters["span"]
+        carried = later * ops.exp(-decay) * residual[..., previous]
+        # 1 - rho and 1 - rho^2, without loss of digits where rows are close
+        fresh = first - later * ops.expm1(-decay)
+        scale = in_order(sigma, log_loss, rows) * ops.sqrt(first - later * ops.expm1(-2.0 * decay))
+        markov = Markov(carried, fresh, scale)
+        return conditional(log_loss, rows, ops, markov=markov, parameters=parameters)

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import optimize, special, stats
+from sklearn.gaussian_process.kernels import Matern
 
 from bayescale.engines.density import Density
 from bayescale.errors import RunsWarning
 from bayescale.likelihood import LIKELIHOODS
+from bayescale.likelihood._smooth import LEAST_NOISE
 from bayescale.model import Model
 from bayescale.prior import Prior
 from bayescale.runs import read_runs
@@ -173,7 +175,7 @@ def noise_by_hand(likelihood, mean, c):
     if likelihood.name == "rounded":
         return sum(between(*row, sigma) for row in zip(RUNS.loss, mean, strict=True))
     if likelihood.name in GROUPS:
-        return one_after_another(likelihood.name, at - mean, c)
+        return one_after_another(likelihood, at - mean, c)
     return stats.t(c["nu"], mean, sigma).logpdf(at).sum()
 
 
@@ -189,41 +191,57 @@ def between(loss, mean, sigma):
 
 
 GROUPS = {"replicates": ["N", "D"], "shared": ["data_order"], "curves": ["run"]}
+GROUPS |= {"smooth_curves": ["run"]}
 """Likelihood -> columns that rows of a group have in common."""
 
 
-def groups_of(name):
+def groups_of(name, along="D"):
     """Rows of each group, in their order; two rows are as far from their median."""
     table = RUNS.table
-    time = ["D"] if name == "curves" else ["run", "N", "D"]
+    time = [along] if GROUPS[name] == ["run"] else ["run", "N", "D"]
     return [
         part.sort_values(time, kind="stable").index.to_numpy()
         for _, part in table.groupby(GROUPS[name])
     ]
 
 
-def one_after_another(name, residual, c):
+def one_after_another(likelihood, residual, c):
     """A Kalman filter of the effect of each group, in plain Python."""
     total = 0.0
-    for rows in groups_of(name):
-        mean, variance, previous = 0.0, c["effect"] ** 2, None
-        for row in rows:
-            rho = 0.0
-            if name == "curves" and previous is not None:
-                rho = np.exp(
-                    -np.log(RUNS.column("D")[row] / RUNS.column("D")[previous]) / c["span"]
-                )
-            carried = rho * residual[previous] if previous is not None else 0.0
-            scale, moved = c["sigma"] * np.sqrt(1 - rho**2), residual[row] - carried
-            expected = (1 - rho) * mean
-            total += stats.t.logpdf(
-                moved, c["nu"], expected, np.sqrt(scale**2 + (1 - rho) ** 2 * variance)
-            )
-            gain = variance * (1 - rho) / ((1 - rho) ** 2 * variance + scale**2)
+    for rows in groups_of(likelihood.name, getattr(likelihood, "along", "D")):
+        mean, variance = 0.0, c["effect"] ** 2
+        for place, row in enumerate(rows):
+            carried, load, scale = innovation(likelihood, residual, rows[:place], row, c)
+            moved, expected = residual[row] - carried, load * mean
+            spread = np.sqrt(scale**2 + load**2 * variance)
+            total += stats.t.logpdf(moved, c["nu"], expected, spread)
+            gain = variance * load / spread**2
             mean += gain * (moved - expected)
-            variance *= 1 - gain * (1 - rho)
-            previous = row
+            variance *= 1 - gain * load
     return total
+
+
+def innovation(likelihood, residual, before, row, c):
+    """What is carried over from the rows before, the factor of the effect, and the scale."""
+    data = np.log(RUNS.column(getattr(likelihood, "along", "D")))
+    if likelihood.name == "smooth_curves":
+        past, some = data - np.log(likelihood.time), [*before[-3:], row]
+        size = np.ones(len(data))
+        if likelihood.over:
+            sizes = np.prod([RUNS.column(name) for name in likelihood.over], axis=0)
+            size = (sizes / likelihood.size) ** c["trend"]
+        scale = (c["sigma"] * size * np.exp(c["tilt"] * past + c["bend"] * past**2))[some]
+        process = Matern(nu=2.5)(past[some][:, None] / c["span"])
+        process = scale[:, None] * process * scale
+        process += np.diag(scale**2) * (c["rough"] ** 2 + LEAST_NOISE)
+        weights = np.linalg.solve(process[:-1, :-1], process[:-1, -1])
+        left = process[-1, -1] - weights @ process[:-1, -1]
+        return weights @ residual[some[:-1]], (1 - weights.sum()) * size[row], np.sqrt(left)
+    rho = 0.0
+    if likelihood.name == "curves" and len(before):
+        rho = np.exp(-(data[row] - data[before[-1]]) / c["span"])
+    carried = rho * residual[before[-1]] if len(before) else 0.0
+    return carried, 1 - rho, c["sigma"] * np.sqrt(1 - rho**2)
 
 
 def model_of(name, likelihood="studentt", **prior):
@@ -231,6 +249,8 @@ def model_of(name, likelihood="studentt", **prior):
     pivot = {r.name: PIVOT[r.name] for r in law.resources}
     if likelihood == "heteroscedastic" and not ("C" in pivot or {"N", "D"} <= set(pivot)):
         likelihood = f"heteroscedastic(over={next(iter(pivot))})"
+    if likelihood == "smooth_curves" and "D" not in pivot:
+        likelihood = f"smooth_curves(along={next(iter(pivot))})"
     return Model.at(law, pivot=pivot, likelihood=likelihood, prior=prior)
 
 
@@ -275,7 +295,7 @@ NORMAL_TAILS = 1e8
 below 8, and the log gamma function loses 3e-7 a run."""
 
 
-@pytest.mark.parametrize("name", GROUPS)
+@pytest.mark.parametrize("name", ["replicates", "shared", "curves"])  # test_smooth_curves has it
 def test_with_normal_tails_rows_of_a_group_have_the_dense_covariance(name):
     c = {"L_pivot": 3.3, "floor_fraction": 0.65, "share_N": 0.5, "alpha": 0.34, "beta": 0.28}
     c |= {"sigma": 0.03, "effect": 0.05, "nu": NORMAL_TAILS}

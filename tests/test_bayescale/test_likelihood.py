@@ -31,6 +31,7 @@ WITH_OPTIONS = {
     "replicates": "replicates(by=N+D)",
     "shared": "shared(column=corpus)",
     "curves": "curves(along=step, run=model)",
+    "smooth_curves": "smooth_curves(along=t, run=model, over=N+D, size=1e17, time=100)",
 }
 """One text a likelihood, with every option it takes but the ends of an interval."""
 
@@ -106,6 +107,8 @@ SENTENCES = {
     "step=0.01, low=lo, high=None.",
     "heteroscedastic(at=-1)": "likelihood 'heteroscedastic' takes at=, the positive size where "
     "sigma is meant; got -1.0.",
+    "smooth_curves(time=0)": "likelihood 'smooth_curves' takes time=, the positive time where "
+    "sigma is meant; got 0.0.",
     "rounded(step=0.1": "no likelihood called 'rounded(step=0.1'. ",
 }
 
@@ -130,7 +133,30 @@ def test_noise_over_a_size_that_the_law_does_not_know_is_refused():
         kind.noise(np.zeros(1), {"sigma": 1.0, "nu": 4.0, "trend": 0.0}, Observations({}), np)
 
 
+def test_smooth_curves_along_what_the_law_does_not_know_are_refused():
+    for text, what in {
+        "smooth_curves(along=step)": "along 'step' and varies over 'N+D', but the law depends on "
+        "N, D, not on step",
+        "smooth_curves(over=N+t)": "along 'D' and varies over 'N+t', but the law depends on N, D, "
+        "not on t",
+    }.items():
+        with pytest.raises(UsageError) as caught:
+            Model.at("chinchilla", pivot=PIVOT, likelihood=text)
+        assert str(caught.value) == (
+            f"noise 'smooth_curves' runs {what}; name one of these, as in 'smooth_curves(along=D)'."
+        )
+    with pytest.raises(
+        UsageError, match=r"^noise 'smooth_curves' without a pivot needs over=, size="
+    ):
+        likelihoods.get("smooth_curves").noise(np.zeros(1), {}, Observations({}), np)
+
+
 def test_what_the_table_or_the_law_gives_is_filled_in():
+    model = Model.at("chinchilla", pivot=PIVOT, likelihood="smooth_curves")
+    options = model.likelihood.to_dict()
+    assert options["over"] == ("N",)
+    assert (options["size"], options["time"]) == pytest.approx((PIVOT["N"], PIVOT["D"]), rel=1e-12)
+    assert "trend" not in Model.at("power_D", pivot=PIVOT, likelihood="smooth_curves").priors.table
     model = Model.at("chinchilla", pivot=PIVOT, likelihood="heteroscedastic")
     at = model.likelihood.to_dict()["at"]
     assert at == pytest.approx(6 * PIVOT["N"] * PIVOT["D"], rel=1e-12)
@@ -178,6 +204,14 @@ def test_the_default_noise_priors_are_the_documented_ones():
         "replicates": shared,
         "shared": shared,
         "curves": shared | {"span": Prior.around(0.3, 1.0)},
+        "smooth_curves": shared
+        | {
+            "span": Prior.around(1.0, 1.0),
+            "rough": Prior.around(0.1, 1.0),
+            "trend": Prior("Normal", mu=0, sigma=0.5),
+            "tilt": Prior("Normal", mu=0, sigma=0.5),
+            "bend": Prior("Normal", mu=0, sigma=0.1),
+        },
     }
 
 

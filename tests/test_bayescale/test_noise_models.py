@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from sklearn.gaussian_process.kernels import Matern
 
 import bayescale as bs
 from bayescale import likelihood as likelihoods
@@ -30,6 +31,9 @@ NOISE = {
     "excess": 0.06,
     "effect": 0.03,
     "span": 0.4,
+    "rough": 1e-3,
+    "tilt": 0.0,
+    "bend": 0.0,
 }
 DATA = {"D": PIVOT["D"]}
 DEPENDENT = [name for name in LIKELIHOODS if LIKELIHOODS[name].dependent]
@@ -115,8 +119,9 @@ def test_rows_of_simulated_groups_have_the_declared_covariance(name):
     runs = simulate(model, table, seed=1, nu=1e6)
     residual = np.log(runs.loss) - mean_log_loss(model, runs)
     got = np.cov(residual.reshape(groups, 4).T)
-    decay = np.exp(-np.abs(np.log(steps[:, None] / steps)) / NOISE["span"])
-    alone = decay if name == "curves" else np.eye(4)
+    lag = np.abs(np.log(steps[:, None] / steps)) / NOISE["span"]
+    smooth = Matern(nu=2.5)(np.log(steps)[:, None] / NOISE["span"])
+    alone = {"curves": np.exp(-lag), "smooth_curves": smooth}.get(name, np.eye(4))
     want = NOISE["effect"] ** 2 + NOISE["sigma"] ** 2 * alone
     # A variance of 300 draws has a relative standard error of 8%.
     assert np.abs(got - want).max() < 4 * np.sqrt(2 / groups) * want.max()
