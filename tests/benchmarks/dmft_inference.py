@@ -99,16 +99,16 @@ def prepare(path: Path, tables: int) -> None:
 
 
 def sample(source: Path, target: Path) -> None:
-    kept = np.load(source)
+    given = np.load(source)
 
     def group(label: str) -> dict[str, np.ndarray]:
-        return {k.split(":")[1]: kept[k] for k in kept.files if k.startswith(f"{label}:")}
+        return {k.split(":")[1]: given[k] for k in given.files if k.startswith(f"{label}:")}
 
-    model = Model.from_dict(json.loads(str(kept["model"])), law=LAW)
+    model = Model.from_dict(json.loads(str(given["model"])), law=LAW)
     arguments = {name: group(f"prior {name}") for name in model.priors.table}
-    rows = Observations(group("size"), kept["log_loss"], group("column"), kept["weight"])
+    rows = Observations(group("size"), given["log_loss"], group("column"), given["weight"])
     numbers = Numbers(group("pivot"), arguments)
-    lanes = batch.Lanes(rows, numbers, kept["starts"], kept["keys"])
+    lanes = batch.Lanes(rows, numbers, given["starts"], given["keys"])
     density = Density(model)
     keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(jax.random.key(0), lanes.keys)
     start = time.perf_counter()
@@ -119,7 +119,9 @@ def sample(source: Path, target: Path) -> None:
     told = {"seconds": seconds, "device": jax.devices()[0].device_kind, "tables": len(lanes.keys)}
     print(json.dumps(told), flush=True)
     names = ("positions", "lp", "diverging", "energy", "acceptance_rate", "agreeing")
-    np.savez_compressed(target, told=json.dumps(told), **{n: getattr(draws, n) for n in names})
+    kept = {name: np.asarray(getattr(draws, name)) for name in names}
+    halved = {n: v.astype(np.float32) if v.dtype == np.float64 else v for n, v in kept.items()}
+    np.savez_compressed(target, told=json.dumps(told), **halved)
 
 
 def judge(source: Path, tables: int) -> dict[str, Any]:
@@ -127,7 +129,9 @@ def judge(source: Path, tables: int) -> dict[str, Any]:
 
     kept = np.load(source)
     names = ("positions", "lp", "diverging", "energy", "acceptance_rate", "agreeing")
-    draws = batch.BatchDraws(**{n: kept[n] for n in names})
+    arrays = {n: kept[n] for n in names}
+    whole = {n: v.astype(np.float64) if v.dtype == np.float32 else v for n, v in arrays.items()}
+    draws = batch.BatchDraws(**whole)
     inside, rows = {name: [] for name in TRUTH}, []
     for index in range(tables):
         model = model_of(tables_of(tables)[index])
