@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from bayescale._recommendation import Plan
     from bayescale.cost import Shape
 
+NOT_REACHED = 6
+"""Exit code where no budget reaches one of the targets with the confidence asked."""
+
 
 def plan(
     posterior: Annotated[
@@ -97,7 +100,10 @@ def plan(
         bool, typer.Option(help="Go on where diagnostics refuse; the output says so.")
     ] = False,
 ) -> None:
-    """Spend a budget, find the budget for a target loss, or judge a plan."""
+    """Spend a budget, find the budget for a target loss, or judge a plan.
+
+    Exits with 6 where no budget reaches a target with the confidence asked.
+    """
     from bayescale._plan import plan as run_plan
 
     require_picture(output)
@@ -138,9 +144,11 @@ def plan(
         plots.save(drawing(result), output)
     if as_json:
         json_out(result.to_dict())
-        return
-    untrusted(result.trusted)
-    _print(result)
+    else:
+        untrusted(result.trusted)
+        _print(result)
+    if result.targets is not None and result.targets.reasons():
+        raise typer.Exit(NOT_REACHED)
 
 
 def _print(result: "Plan") -> None:

@@ -1,8 +1,9 @@
 """The command line: one subcommand a public function.
 
 Results go to stdout (JSON with ``--json``), progress and warnings to stderr. Exit codes: 0 done,
-1 internal error, 2 usage, 3 data, 4 limit, 5 diagnostics refused, 130 interrupted. Everything
-heavy is imported inside the commands, so that ``--help`` is instant.
+1 internal error, 2 usage, 3 data, 4 limit, 5 diagnostics refused, 6 a target that no budget
+reaches, 130 interrupted. Everything heavy is imported inside the commands, so that ``--help`` is
+instant.
 """
 
 import functools

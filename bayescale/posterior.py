@@ -27,6 +27,9 @@ from bayescale.runs import Runs
 from theory.errors import TheoryError
 from theory.law import AbstractLaw
 
+FARTHEST = 700.0
+"""Log losses beyond are held here: e^700 is about the largest number there is."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Posterior:
@@ -242,6 +245,8 @@ class Posterior:
             scatter = self.model.likelihood.noise(log_loss, self.noise_draws, rows, np)
             rng = np.random.default_rng(self.seed if seed is None else seed)
             log_loss = sample_noise(scatter, rng, log_loss.shape)
+            # Student-t draws of very few degrees of freedom leave the range of numbers.
+            log_loss = np.clip(log_loss, -FARTHEST, FARTHEST)
         trusted = not self.diagnosis.refusals
         return Prediction(points, np.exp(log_loss), noise, trusted, doubts)
 

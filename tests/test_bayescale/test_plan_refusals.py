@@ -117,7 +117,7 @@ def test_a_refused_posterior_answers_no_target(refused: Posterior) -> None:
         (("--compute", "1e22", "--cost", "moe", "--active", "1e9"), 2, "got active only"),
         (("--compute", "1e22", "--present", "N=big"), 2, "--present N takes a number; got 'big'"),
         (("--compute", "1e22", "-o", "valley.bmp"), 2, "must be one of .png"),
-        (("--target", "0.01", "--json"), 0, "not reachable at any budget with probability 1"),
+        (("--target", "0.01", "--json"), 6, "not reachable at any budget with probability 1"),
     ],
 )
 def test_a_command_that_cannot_be_answered_exits_with_its_code(
@@ -129,11 +129,15 @@ def test_a_command_that_cannot_be_answered_exits_with_its_code(
 
 
 def test_an_unreachable_target_is_an_answer_in_json(saved: Path) -> None:
-    answer = json.loads(run("plan", saved, "--target", "0.01", "--json").stdout)
-    assert answer["plans"] == []
-    (row,) = answer["targets"]
-    assert row["compute"] is None
-    assert row["unreachable"] == 1.0
+    result = run("plan", saved, "--target", "0.01", "--target", "2.5", "--json")
+    assert result.exit_code == 6
+    answer = json.loads(result.stdout)
+    assert len(answer["plans"]) == 1
+    never, reached = answer["targets"]
+    assert never["compute"] is None
+    assert never["unreachable"] == 1.0
+    assert reached["compute"] > 0
+    assert run("plan", saved, "--target", "2.5").exit_code == 0
 
 
 @pytest.mark.slow

@@ -68,6 +68,19 @@ def test_noise_widens_the_prediction_by_the_noise_scale(ladder: bs.Posterior) ->
     assert np.quantile(np.abs(scatter / sigma), 0.5) == pytest.approx(expected, rel=0.1)
 
 
+def test_noise_without_bounds_stays_within_the_range_of_numbers(
+    ladder: bs.Posterior, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Student-t draws of few degrees of freedom reach e^1000."""
+    far = np.array([-1e4, 1e4])
+    monkeypatch.setattr(
+        "bayescale.posterior.sample_noise", lambda noise, rng, shape: np.resize(far, shape)
+    )
+    with np.errstate(all="raise"):
+        draws = ladder.predict(N=[1e8, 1e9], D=1e10, noise=True).draws
+    assert np.all(np.isfinite(draws) & (draws > 0))
+
+
 def test_the_same_seed_predicts_the_same_noise(ladder: bs.Posterior) -> None:
     first = ladder.predict(N=1e9, D=1e10, noise=True, seed=3).draws
     again = ladder.predict(N=1e9, D=1e10, noise=True, seed=3).draws

@@ -2,11 +2,11 @@
 
 import csv
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
 
+from bayescale.data import cards
 from theory import dmft, limits
 from theory.random_features import (
     EXPONENTS,
@@ -163,12 +163,8 @@ def test_a_hard_and_an_easy_teacher_are_simulated_too():
 
 
 def published() -> list[tuple[float, float, float, float]]:
-    """Sizes n, exponents, examples and losses of arXiv:2411.12925, from the shared folder."""
-    file = Path(__file__).resolve().parents[3] / "shared/data/rf_linear_sim"
-    file = file / "theory_linear_rf_sim.csv"
-    if not file.is_file():
-        pytest.skip("the published simulations are not beside the checkout")
-    with file.open(encoding="utf-8") as rows:
+    """Sizes n, exponents, examples and losses of arXiv:2411.12925."""
+    with cards()["rf_linear_sim"].path().open(encoding="utf-8") as rows:
         return [
             (float(r["n_features"]), float(r["beta"]), float(r["D"]), float(r["test_loss"]))
             for r in csv.DictReader(rows)
@@ -182,6 +178,7 @@ def closed_form(n, beta, D):
     return n * half ** (1 + beta) / (2 * (1 - n / D))
 
 
+@pytest.mark.usefixtures("fetched")
 def test_680_published_simulations_are_reproduced():
     n, beta, D, measured = np.array(published()).T
     assert len(n) == 680
