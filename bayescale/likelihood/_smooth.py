@@ -9,9 +9,9 @@ the deviation of a run is, with ``r = log step``,
 
 u a common effect, v a Gaussian process with the Matern-5/2 correlation (Rasmussen and Williams
 2006, equation 4.17), S a power of the sizes, since larger runs average over more, and s a function
-of the step. Each checkpoint is conditioned on the
-three before it (Vecchia 1988), for which the correlations are solved in closed form; the common
-effect is integrated out by the chain rule of `bayescale.likelihood._dependent`.
+of the step. Each checkpoint is conditioned on the three before it (Vecchia 1988), for which the
+correlations are solved in closed form; the common effect is integrated out by the chain rule of
+`bayescale.likelihood._dependent`.
 """
 
 import math
@@ -23,13 +23,7 @@ import numpy as np
 
 from bayescale.errors import UsageError
 from bayescale.likelihood._base import AbstractLikelihood, Noise
-from bayescale.likelihood._dependent import (
-    EFFECT,
-    Curves,
-    Markov,
-    conditional,
-    in_order,
-)
+from bayescale.likelihood._dependent import EFFECT, Curves, Markov, conditional, in_order
 from bayescale.likelihood._independent import NU, SIGMA, student_t
 from bayescale.observations import Observations
 from bayescale.prior import Prior
@@ -142,8 +136,8 @@ class SmoothCurves(AbstractLikelihood):
         before = [rows.columns[f"before_{back}"] for back in range(1, NEIGHBOURS + 1)]
         # Of scales that change along the run, a neighbour is seen in its own.
         seen = [w * scale / scale[..., at] for w, at in zip(weights, before, strict=True)]
-        carried = _sum(w * residual[..., at] for w, at in zip(seen, before, strict=True))
-        fresh = (1.0 - _sum(seen)) * in_order(ops.exp(sized), log_loss, rows)
+        carried = sum(w * residual[..., at] for w, at in zip(seen, before, strict=True))
+        fresh = (1.0 - sum(seen)) * in_order(ops.exp(sized), log_loss, rows)
         markov = Markov(carried, fresh, scale * ops.sqrt(left))
         return conditional(log_loss, rows, ops, markov=markov, parameters=parameters)
 
@@ -159,16 +153,8 @@ class SmoothCurves(AbstractLikelihood):
         timed = parameters["tilt"] * past + parameters["bend"] * past**2
         if not self.over:
             return 0.0 * timed, timed
-        size = _sum(logs[name] for name in self.over) - math.log(self.size)
+        size = sum(logs[name] for name in self.over) - math.log(self.size)
         return parameters["trend"] * size, timed
-
-
-def _sum(terms: Any) -> Any:
-    """Sum of arrays of any kind."""
-    first, *rest = terms
-    for term in rest:
-        first = first + term
-    return first
 
 
 def _correlation(lag: Any, span: Any, ops: Any) -> Any:
@@ -195,14 +181,14 @@ def _regression(
         for j in range(i):
             between = known[i] * _correlation(lag[i] - lag[j], span, ops)
             explained = [factor[i][k] * factor[j][k] for k in range(j)]
-            factor[i].append((between - _sum([0.0, *explained])) / factor[j][j])
-        squares = _sum([0.0, *(entry**2 for entry in factor[i])])
+            factor[i].append((between - sum(explained)) / factor[j][j])
+        squares = sum(entry**2 for entry in factor[i])
         factor[i].append(ops.sqrt(1.0 + nugget - squares))
         here = known[i] * _correlation(lag[i], span, ops)
-        through = _sum([0.0, *(factor[i][k] * reach[k] for k in range(i))])
+        through = sum(factor[i][k] * reach[k] for k in range(i))
         reach.append((here - through) / factor[i][i])
     weights: list[Any] = [0.0 for _ in some]
     for i in reversed(some):
-        later = _sum([0.0, *(factor[k][i] * weights[k] for k in range(i + 1, NEIGHBOURS))])
+        later = sum(factor[k][i] * weights[k] for k in range(i + 1, NEIGHBOURS))
         weights[i] = (reach[i] - later) / factor[i][i]
-    return weights, 1.0 + nugget - _sum(entry**2 for entry in reach)
+    return weights, 1.0 + nugget - sum(entry**2 for entry in reach)
