@@ -34,10 +34,17 @@ jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 os.environ["JAX_COMPILATION_CACHE_DIR"] = _compiled
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 
-# Stays installed: every later import of the two packages is checked by jaxtyping and beartype.
-# The tower lets an int stand where a float is declared.
+# Stays installed: every later import of the two packages is checked by jaxtyping and beartype, but
+# for the interpreter of formulas, whose functions are called for every node of every formula and
+# take no arrays of declared shape. The tower lets an int stand where a float is declared.
 jaxtyping.install_import_hook(
-    ["bayescale", "theory"],
+    [
+        f"{package}.{path.stem}"
+        for package in ("bayescale", "theory")
+        for path in sorted((REPOSITORY / package).iterdir())
+        if path.suffix == ".py" or (path / "__init__.py").is_file()
+        if path.stem not in ("__init__", "logdomain")
+    ],
     "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
 )
 
