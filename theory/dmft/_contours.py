@@ -27,8 +27,8 @@ TRIES = 4
 MEMORY = 2**24
 """Complex numbers of the largest array of a chunk of rows."""
 
-SAFETY = 3.0
-"""Between the errors at finite and at infinite N and P on one contour; 2.4 is the largest that was
+SAFETY = 5.0
+"""Between the errors at finite and at infinite N and P on one contour; 4.4 is the largest that was
 seen for a up to 4.5, b from 1.1 to 3, sizes from 20 to 1e5 and times from 0.1 to 1e6."""
 
 RESOLVED = 0.1

@@ -79,7 +79,7 @@ class Statistics:
     newton_residual
         Largest ``|z(kappa)/z - 1|`` over nodes.
     estimated_error
-        Relative, a bound on the error of points that are ok: three times that of the same contours
+        Relative, a bound on the error of points that are ok: five times that of the same contours
         at N = P = infinity, where the loss is ``sum p exp(-2 lambda t)``, or the gap to a second
         contour; and the rounding of the largest terms. 0 for closed forms.
     """
