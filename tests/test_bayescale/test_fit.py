@@ -39,11 +39,30 @@ HARD_FOR_LAPLACE = {
     "ridgeless",
     "transfer",
 }
-DYNAMICS = pytest.param("dmft", marks=pytest.mark.slow)  # a minute to compile
 """Laws whose posterior from 50 runs is no bent Gaussian; `fit` says so, and NUTS is asked."""
 
 
-@pytest.mark.parametrize("law", [n if n != "dmft" else DYNAMICS for n in laws.catalogue()])
+EVERYDAY = (
+    "abnar",
+    "chinchilla",
+    "crossover",
+    "kaplan",
+    "kaplan_steps",
+    "odds_power",
+    "power",
+    "power_C",
+    "power_D",
+    "ridgeless",
+    "share",
+    "share_free",
+)
+"""Laws of every kind, whose fits the default suite makes; those of the others are slow tests."""
+
+
+@pytest.mark.parametrize(
+    "law",
+    [n if n in EVERYDAY else pytest.param(n, marks=pytest.mark.slow) for n in laws.catalogue()],
+)
 def test_every_law_of_the_catalogue_fits(law: str) -> None:
     runs, _ = _simulated(law)
     with warnings.catch_warnings():
