@@ -19,6 +19,8 @@ LONG = (
     "03_random_features.ipynb",
     "04_plan_and_design.ipynb",
     "theory.dmft.evaluate.log_loss_at",
+    "theory.dmft.evaluate.loss_curves",
+    "theory.dmft._ensemble.ensemble_loss",
     "theory.rich_frontier.frontier",
 )
 """Notebooks and doctests that are slow tests and cannot say so themselves."""

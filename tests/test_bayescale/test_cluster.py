@@ -53,6 +53,7 @@ def as_bytes(fits) -> bytes:
     return table.to_numpy().tobytes() + repr(list(table.index)).encode()
 
 
+@pytest.mark.slow  # each worker compiles for itself
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.usefixtures("small_chunks")
 def test_two_workers_one_of_them_killed_give_the_bytes_of_one_process(cluster) -> None:

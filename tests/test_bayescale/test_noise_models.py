@@ -39,6 +39,12 @@ DATA = {"D": PIVOT["D"]}
 DEPENDENT = [name for name in LIKELIHOODS if LIKELIHOODS[name].dependent]
 INDEPENDENT = [name for name in LIKELIHOODS if not LIKELIHOODS[name].dependent]
 every = pytest.mark.parametrize("name", LIKELIHOODS)
+USUAL = ("studentt", "curves", "smooth_curves")
+compiled = pytest.mark.parametrize(
+    "name",
+    [n if n in USUAL else pytest.param(n, marks=pytest.mark.slow) for n in LIKELIHOODS],
+)
+"""Every likelihood, of which a few are compiled or fitted in the default suite."""
 dependent = pytest.mark.parametrize("name", DEPENDENT)
 
 
@@ -157,7 +163,7 @@ def test_the_order_of_the_rows_means_nothing(name):
         np.testing.assert_allclose(got, usual[order], rtol=1e-9)  # sums in another order
 
 
-@every
+@compiled
 def test_rows_without_weight_change_nothing(name):
     """Rows that fill up belong to groups of their own."""
     model = Model.at("chinchilla", pivot=PIVOT, likelihood=name)
@@ -305,7 +311,7 @@ def test_rounding_is_not_taken_for_noise():
     assert np.abs(errors["normal"]).max() > np.abs(errors["rounded(step=0.05)"]).max()
 
 
-@pytest.mark.parametrize("name", LIKELIHOODS)
+@compiled
 def test_a_saved_posterior_keeps_its_likelihood(name, tmp_path):
     text = f"{name}(over=D)" if name == "heteroscedastic" else name
     model = Model.at("power_D", pivot=DATA, level=3.2, likelihood=text)

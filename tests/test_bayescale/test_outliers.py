@@ -62,6 +62,7 @@ def probabilities(post: bs.Posterior, runs: bs.Runs) -> np.ndarray:
     return outliers(post.model, post.sites, post.model.observe(runs))
 
 
+@pytest.mark.slow
 def test_five_gross_errors_are_named_and_move_the_default_fit_little():
     shifts, normal = [], []
     for seed in range(4):

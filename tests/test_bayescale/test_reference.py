@@ -66,8 +66,14 @@ def _sampled(engine: str, model: Model, runs: Runs) -> Draws:
     )
 
 
-@pytest.mark.parametrize("engine", ["laplace", "numpyro", "pymc"])
-@pytest.mark.parametrize("law", ["chinchilla", "share"])
+@pytest.mark.parametrize(
+    ("law", "engine"),
+    [
+        *((law, engine) for law in ("chinchilla", "share") for engine in ("laplace", "numpyro")),
+        ("chinchilla", "pymc"),
+        pytest.param("share", "pymc", marks=pytest.mark.slow),
+    ],
+)
 def test_an_engine_agrees_with_the_reference(
     law: str, engine: str, runs: Runs, made_by: ModuleType
 ) -> None:

@@ -103,6 +103,7 @@ def test_a_loss_below_rounding_is_not_called_ok():
     assert dmft.loss(task, 40, 60, noise=0.1).value == pytest.approx(0.1 / (1 - 20 / 60), rel=1e-9)
 
 
+@pytest.mark.slow
 def test_the_correlation_at_equal_times_is_the_loss():
     for kind in ("test", "train"):
         want = dmft.loss(TASK, 40, 60, [0.0, 3.0], noise=0.1, observable=kind, accuracy=1e-9).value

@@ -68,7 +68,10 @@ def test_aligned_rows_give_what_draws_of_them_give():
     assert np.all(np.abs(mean - found) <= ERRORS * error + BIAS * found / 60)
 
 
-@pytest.mark.parametrize("observable", ["test", "train", "same_projection"])
+@pytest.mark.parametrize(
+    "observable",
+    ["test", *(pytest.param(n, marks=pytest.mark.slow) for n in ("train", "same_projection"))],
+)
 def test_as_many_orthogonal_rows_as_modes_are_no_projection(observable):
     t = np.append(TIMES, np.inf)
     ask = dict(P=80, t=t, noise=0.1, observable=observable)
