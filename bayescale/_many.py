@@ -260,7 +260,8 @@ def _require_alike(models: Sequence[Model]) -> None:
             raise UsageError(
                 f"the model of table {index} differs from that of table 0 in its law, likelihood "
                 "or families of priors; only the numbers of the priors may differ, so fit them "
-                "apart."
+                "apart, or give the sizes where the noise is meant (at= of heteroscedastic, size= "
+                "and time= of smooth_curves)."
             )
 
 

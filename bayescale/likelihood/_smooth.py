@@ -59,7 +59,8 @@ class SmoothCurves(AbstractLikelihood):
         Resources on whose product the scales depend; all of the law's but `along` by default.
     size, time
         The product and the step where ``effect`` and ``sigma`` are meant; those of the table's
-        geometric mean by default.
+        geometric mean by default. `bayescale.fit_many` takes tables of unlike sizes only where both
+        are given.
     """
 
     name = "smooth_curves"

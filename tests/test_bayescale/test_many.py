@@ -208,6 +208,10 @@ def test_models_that_differ_in_form_are_not_fitted_together(tables: list[Runs]) 
     models = [Model.for_runs(law, r) for law, r in zip(("chinchilla", "share"), pair, strict=True)]
     with pytest.raises(UsageError, match=r"^the model of table 1 differs from that of table 0"):
         fit_many(pair, models)
+    noise = "heteroscedastic"
+    sized = [Model.at("chinchilla", pivot={"N": n, "D": 1e9}, likelihood=noise) for n in (1e7, 1e8)]
+    with pytest.raises(UsageError, match=r"give the sizes where the noise is meant \(at= of het"):
+        fit_many(pair, sized)
     with pytest.raises(UsageError, match=r"^there are 2 tables but 1 models; give one a table\.$"):
         fit_many(pair, models[:1])
 
