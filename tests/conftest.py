@@ -18,10 +18,10 @@ LONG = (
     "02_dynamics.ipynb",
     "03_random_features.ipynb",
     "04_plan_and_design.ipynb",
-    "theory.dmft.evaluate.log_loss_at",
-    "theory.dmft.evaluate.loss_curves",
-    "theory.dmft._ensemble.ensemble_loss",
-    "theory.rich_frontier.frontier",
+    "theory.learning.dmft.evaluate.log_loss_at",
+    "theory.learning.dmft.evaluate.loss_curves",
+    "theory.learning.dmft.ensembles.ensemble_loss",
+    "theory.learning.rich_frontier.frontier",
 )
 """Notebooks and doctests that are slow tests and cannot say so themselves."""
 
@@ -39,13 +39,14 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 # Stays installed: every later import of the two packages is checked by jaxtyping and beartype, but
 # for the interpreter of formulas, whose functions are called for every node of every formula and
 # take no arrays of declared shape. The tower lets an int stand where a float is declared.
+_unchecked = "theory.declaration.logdomain"
 jaxtyping.install_import_hook(
     [
-        f"{package}.{path.stem}"
+        name
         for package in ("bayescale", "theory")
-        for path in sorted((REPOSITORY / package).iterdir())
-        if path.suffix == ".py" or (path / "__init__.py").is_file()
-        if path.stem not in ("__init__", "logdomain")
+        for path in sorted((REPOSITORY / package).rglob("*.py"))
+        if path.name != "__init__.py"
+        if (name := ".".join(path.relative_to(REPOSITORY).with_suffix("").parts)) != _unchecked
     ],
     "beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))",
 )

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sympy
 
+from theory.declaration.law import KERNEL, AbstractLaw
+from theory.declaration.logdomain import log_value, value
+from theory.declaration.symbols import Resource
+from theory.declaration.terms import Contour, Decomposition, monomial_powers
 from theory.errors import TheoryError
-from theory.law import KERNEL, AbstractLaw
-from theory.logdomain import log_value, value
-from theory.symbols import Resource
-from theory.terms import Contour, Decomposition, monomial_powers
 
 if TYPE_CHECKING:
     import jax
@@ -75,7 +75,7 @@ def universal_exponents(law: AbstractLaw, orders: Mapping[Resource, float]) -> U
     Examples
     --------
     >>> from theory import laws
-    >>> from theory.symbols import D, N
+    >>> from theory.declaration.symbols import D, N
     >>> universal_exponents(laws.chinchilla, {N: 1, D: 1}).resources[N]
     beta/(alpha + beta)
     """

@@ -4,13 +4,13 @@
 money; `critical_batch` and its kin say what a batch costs.
 """
 
-from bayescale.cost._base import AbstractCost, AbstractTokenCost, ProductCost
-from bayescale.cost._batch import critical_batch, extra_compute, extra_steps, serial_hours
-from bayescale.cost._embedding import PEARCE_SONG, WITH_EMBEDDINGS, EmbeddingCost
-from bayescale.cost._experts import EXPERTS, ExpertsCost
-from bayescale.cost._hardware import Chip, Hardware, chips
-from bayescale.cost._shape import Shape, ladder
-from bayescale.cost._shaped import (
+from bayescale.cost.batch import critical_batch, extra_compute, extra_steps, serial_hours
+from bayescale.cost.cost import AbstractCost, AbstractTokenCost, ProductCost
+from bayescale.cost.embedding import PEARCE_SONG, WITH_EMBEDDINGS, EmbeddingCost
+from bayescale.cost.experts import EXPERTS, ExpertsCost
+from bayescale.cost.hardware import Chip, Hardware, chips
+from bayescale.cost.shape import Shape, ladder
+from bayescale.cost.shaped import (
     DEEPSEEK,
     HOFFMANN_PRINTED,
     HOFFMANN_TABULATED,
@@ -20,8 +20,8 @@ from bayescale.cost._shaped import (
     ShapedCost,
 )
 from bayescale.errors import UsageError
+from theory.declaration.symbols import D, N
 from theory.errors import did_you_mean
-from theory.symbols import D, N
 
 __all__ = [
     "COSTS",

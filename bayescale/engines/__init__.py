@@ -1,12 +1,11 @@
-"""Inference engines: one module each, found by the name of the module."""
+"""Inference engines: ways to draw from the posterior of a model, each a file of `samplers`."""
 
-from importlib import import_module
-
-from bayescale.engines.engine import AbstractEngine, Draws
+from bayescale.engines.engine import AbstractEngine
 from bayescale.errors import UsageError
+from bayescale.registry import Folder
 from theory.errors import did_you_mean
 
-ENGINES = ("numpyro", "laplace", "pymc")
+ENGINES = Folder("bayescale.engines.samplers", lambda module: module.Engine)
 """Engines by name; each is the final class ``Engine`` of the module of that name."""
 
 
@@ -20,7 +19,4 @@ def get(name: str) -> AbstractEngine:
     """
     if name not in ENGINES:
         raise UsageError(f"no engine called '{name}'.{did_you_mean(name, ENGINES)}")
-    return import_module(f"bayescale.engines.{name}").Engine()
-
-
-__all__ = ["ENGINES", "AbstractEngine", "Draws", "get"]
+    return ENGINES[name]()

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from bayescale.diagnose import MAX_DIVERGENT, MAX_RHAT, MIN_ESS, worst_convergence
-from bayescale.engines.engine import Progress
+from bayescale.diagnosis import MAX_DIVERGENT, MAX_RHAT, MIN_ESS, worst_convergence
+from bayescale.progress import Progress
 
 MAXIMUM = 8000
 """Largest number of draws a chain."""

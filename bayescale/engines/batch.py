@@ -22,8 +22,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bayescale.engines.density import Density, Numbers
-from bayescale.observations import Observations
+from bayescale.models.density import Density, Numbers
+from bayescale.models.observations import Observations
 
 NEWTON_STEPS, STARTS = 40, 4
 """Damped Newton steps to the mode from each of so many starts."""

@@ -1,36 +1,12 @@
 """What an engine is: from a model and its runs to posterior draws."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import numpy as np
-
-from bayescale.model import Model
-from bayescale.runs import Runs
-
-Progress = Callable[[str], None]
-"""Called with a few words whenever an engine reaches a new stage."""
-
-
-@dataclass(frozen=True)
-class Draws:
-    """Posterior draws of one engine.
-
-    Parameters
-    ----------
-    coordinates
-        Every coordinate and noise parameter, fixed ones included; arrays of shape (chain, draw).
-    sample_stats
-        ArviZ's names (``diverging``, ``energy``, ``tree_depth``, ...) -> arrays (chain, draw).
-    facts
-        Numbers about the computation as a whole, e.g. ``pareto_k``; goes into the attributes.
-    """
-
-    coordinates: Mapping[str, np.ndarray]
-    sample_stats: Mapping[str, np.ndarray]
-    facts: Mapping[str, Any] = field(default_factory=dict)
+from bayescale.models.draws import Draws
+from bayescale.models.model import Model
+from bayescale.progress import Progress
+from bayescale.runs.table import Runs
 
 
 class AbstractEngine(ABC):

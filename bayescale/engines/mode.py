@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Float
 from scipy import linalg, optimize
 
-from bayescale.engines.density import Density
-from bayescale.observations import Observations
+from bayescale.models.density import Density
+from bayescale.models.observations import Observations
 
 STARTS = 6
 """Number of searches; the first begins at the median of every prior."""

@@ -5,36 +5,27 @@ layout follows its size: ``figure.set_size_inches(3.4, 3.6)`` fits a column.
 Matplotlib is imported when the first of them is used.
 """
 
-from typing import TYPE_CHECKING
+from typing import Any
 
-import lazy_loader
+from bayescale.registry import Folder
 
-if TYPE_CHECKING:
-    from bayescale.plots._calibration import calibration as calibration
-    from bayescale.plots._collapse import collapse as collapse
-    from bayescale.plots._design import design as design
-    from bayescale.plots._exponents import exponents as exponents
-    from bayescale.plots._fit import fit as fit
-    from bayescale.plots._frontier import frontier as frontier
-    from bayescale.plots._regime import regime as regime
-    from bayescale.plots._save import save as save
-    from bayescale.plots._sbc import sbc as sbc
-    from bayescale.plots._target import target as target
-    from bayescale.plots._valley import valley as valley
-
-__getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__,
-    submod_attrs={
-        "_calibration": ["calibration"],
-        "_collapse": ["collapse"],
-        "_design": ["design"],
-        "_exponents": ["exponents"],
-        "_fit": ["fit"],
-        "_frontier": ["frontier"],
-        "_regime": ["regime"],
-        "_save": ["save"],
-        "_sbc": ["sbc"],
-        "_target": ["target"],
-        "_valley": ["valley"],
-    },
+FIGURES = Folder(
+    f"{__name__}.figures", lambda module: getattr(module, module.__name__.rpartition(".")[2])
 )
+"""Every plot, by name."""
+
+__all__ = [*FIGURES, "save"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "save":
+        from bayescale.plots.files import save
+
+        return save
+    if name in FIGURES:
+        return FIGURES[name]
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return __all__

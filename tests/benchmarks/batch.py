@@ -21,10 +21,10 @@ import numpy as np
 import pandas as pd
 
 from bayescale.engines import batch
-from bayescale.engines.density import Density, Numbers
 from bayescale.engines.mode import starts_of
-from bayescale.model import Model
-from bayescale.observations import Observations
+from bayescale.models.density import Density, Numbers
+from bayescale.models.model import Model
+from bayescale.models.observations import Observations
 
 jax.config.update("jax_enable_x64", True)
 

@@ -23,14 +23,14 @@ import numpy as np
 import pandas as pd
 
 import bayescale as bs
-from bayescale._calibrate import scores
-from bayescale._forecast import Forecast, forecast, mixture
-from bayescale._future import divide, sizes
-from bayescale._stack import stacking_weights
-from bayescale.likelihood import Curves
-from bayescale.model import Model
-from bayescale.posterior import Posterior
-from bayescale.runs import Runs, read_runs
+from bayescale.models.likelihoods.curves import Curves
+from bayescale.models.model import Model
+from bayescale.posteriors.posterior import Posterior
+from bayescale.runs.table import Runs, read_runs
+from bayescale.validation.calibrate import scores
+from bayescale.validation.forecast import Forecast, forecast, mixture
+from bayescale.validation.leave_future_out import divide, sizes
+from bayescale.validation.stacking import stacking_weights
 
 jax.config.update("jax_enable_x64", True)
 
@@ -133,7 +133,7 @@ def named(one: Forecast) -> dict[str, float]:
 
 
 def curves() -> list[tuple[str, str, Runs, Runs]]:
-    from bayescale.data import cache_folder
+    from bayescale.runs.datasets import cache_folder
 
     table = pd.read_csv(cache_folder() / "extrapolation_curves/curves.csv.gz")
     table = table[table["domain"].isin(DOMAINS)].rename(columns={"x": "D", "y": "loss"})

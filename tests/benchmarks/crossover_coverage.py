@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 import bayescale as bs
-from bayescale.runs import Runs
+from bayescale.runs.table import Runs
 
 PIVOT = {"N": 3e8, "D": 1e10}
 RUNS, NOISE, LEVEL = 60, 0.005, 2.7

@@ -25,16 +25,16 @@ import numpy as np
 import pandas as pd
 
 import bayescale as bs
-from bayescale import _candidates as candidate
 from bayescale import cost as costs
-from bayescale._allocate import optimum
-from bayescale._design import design
-from bayescale._line import Line
-from bayescale._many import fit_many
+from bayescale.designing import candidates as candidate
+from bayescale.designing.design import design
+from bayescale.distributions.prior import Prior
 from bayescale.errors import DiagnosticsWarning
-from bayescale.model import Model
-from bayescale.prior import Prior
-from bayescale.runs import Runs, read_runs
+from bayescale.fitting.many import fit_many
+from bayescale.models.model import Model
+from bayescale.planning.allocation import optimum
+from bayescale.planning.budget_line import Line
+from bayescale.runs.table import Runs, read_runs
 
 jax.config.update("jax_enable_x64", True)
 

@@ -21,14 +21,14 @@ import jax.numpy as jnp
 import numpy as np
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests" / "test_theory")]
+sys.path[:0] = [str(REPOSITORY), str(REPOSITORY / "tests" / "test_theory" / "learning")]
 
 import dmft_oracles as oracles  # noqa: E402
 
-from theory import dmft, simulate  # noqa: E402
-from theory.dmft.contour import Nodes, bilinear  # noqa: E402
-from theory.dmft.evaluate import at_nodes, kernels, setting_of  # noqa: E402
-from theory.spectrum import PowerLaw  # noqa: E402
+from theory.learning import dmft, simulate  # noqa: E402
+from theory.learning.dmft.contour import Nodes, bilinear  # noqa: E402
+from theory.learning.dmft.evaluate import at_nodes, kernels, setting_of  # noqa: E402
+from theory.learning.spectrum import PowerLaw  # noqa: E402
 
 jax.config.update("jax_enable_x64", True)
 

@@ -5,13 +5,13 @@
     python tests/benchmarks/dmft_inference.py sample lanes.npz draws.npz   # JAX alone; for GPUs
     python tests/benchmarks/dmft_inference.py judge draws.npz --tables 20
 
-A table has 12 runs x 12 times: single draws of the projection and the samples (`theory.simulate`),
-not averages, of a task with a = 1.5, b = 1.25 and 1,500 modes (the law has as many: at this b those
-beyond still count). Sizes are log-uniform from 48 to 600, the same in twenty tables; the mean over
-draws is off the theory by about 1/min(N, P). One feature, one example and one unit of time are the
-law's units. The likelihood is `smooth_curves`: the points of one run move together, smoothly, and
-small runs more. `single`, whose law is solved to 5e-5 in place of 5e-6 of the loss, and `judge`
-write to dmft_inference.json.
+A table has 12 runs x 12 times: single draws of the projection and the samples
+(`theory.learning.simulate`), not averages, of a task with a = 1.5, b = 1.25 and 1,500 modes (the
+law has as many: at this b those beyond still count). Sizes are log-uniform from 48 to 600, the same
+in twenty tables; the mean over draws is off the theory by about 1/min(N, P). One feature, one
+example and one unit of time are the law's units. The likelihood is `smooth_curves`: the points of
+one run move together, smoothly, and small runs more. `single`, whose law is solved to 5e-5 in place
+of 5e-6 of the loss, and `judge` write to dmft_inference.json.
 """
 
 import argparse
@@ -26,10 +26,10 @@ import jax
 import numpy as np
 
 from bayescale.engines import batch
-from bayescale.engines.density import Density, Numbers
 from bayescale.engines.mode import starts_of
-from bayescale.model import Model
-from bayescale.observations import Observations
+from bayescale.models.density import Density, Numbers
+from bayescale.models.model import Model
+from bayescale.models.observations import Observations
 from theory.laws.solved import dynamics
 
 jax.config.update("jax_enable_x64", True)
@@ -51,9 +51,9 @@ def tables_of(count: int) -> tuple[Any, ...]:
     import pandas as pd
 
     from bayescale.errors import RunsWarning
-    from bayescale.runs import read_runs
-    from theory import simulate
-    from theory.spectrum import PowerLaw
+    from bayescale.runs.table import read_runs
+    from theory.learning import simulate
+    from theory.learning.spectrum import PowerLaw
 
     task, times = PowerLaw(a=A, b=B, modes=MODES), np.geomspace(*SPAN, TIMES)
     frames: list[list[Any]] = [[] for _ in range(count)]
@@ -127,7 +127,7 @@ def sample(source: Path, target: Path) -> None:
 
 
 def judge(source: Path, tables: int) -> dict[str, Any]:
-    from bayescale._chunk import _judged
+    from bayescale.fitting.chunk import _judged
 
     kept = np.load(source)
     names = ("positions", "lp", "diverging", "energy", "acceptance_rate", "agreeing")

@@ -33,9 +33,9 @@ import numpy as np
 import pandas as pd
 
 import bayescale as bs
-from bayescale.diagnose import Status
+from bayescale.diagnosis import Status
 from bayescale.errors import DiagnosticsWarning
-from bayescale.geometry import prior_from_data
+from bayescale.models.geometry_priors import prior_from_data
 
 HERE = Path(__file__).resolve()
 RESULTS = HERE.with_suffix(".json")

@@ -25,11 +25,12 @@ from typing import Any
 import jax
 import numpy as np
 import pandas as pd
+from poolings import ALL, pooling_comparison, score_groups
 
-from bayescale._groups import GroupPosterior, fit_groups, with_groups
-from bayescale._poolings import ALL, pooling_comparison, score_groups
 from bayescale.errors import DiagnosticsWarning
-from bayescale.runs import Runs, read_runs
+from bayescale.fitting.groups import fit_groups, with_groups
+from bayescale.posteriors.groups import GroupPosterior
+from bayescale.runs.table import Runs, read_runs
 
 RESULTS = Path(__file__).with_suffix(".json")
 EVALUATED = ("train_dataset", "evaluation")

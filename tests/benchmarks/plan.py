@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import bayescale as bs
-from bayescale.objective import OBJECTIVES
+from bayescale.planning.objectives import OBJECTIVES
 
 
 def draws(count: int) -> bs.Posterior:

@@ -23,11 +23,11 @@ import pandas as pd
 from arviz_stats.base import array_stats
 
 import bayescale as bs
-from bayescale._groups import GroupPosterior
-from bayescale.engines import numpyro as nuts
 from bayescale.engines.attempts import Attempt
-from bayescale.model import Model
-from bayescale.runs import Runs
+from bayescale.engines.samplers import numpyro as nuts
+from bayescale.models.model import Model
+from bayescale.posteriors.groups import GroupPosterior
+from bayescale.runs.table import Runs
 
 FILE = Path(__file__).with_suffix(".json")
 DATASET = "epoch_chinchilla"

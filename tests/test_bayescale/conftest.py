@@ -8,8 +8,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import bayescale as bs
-from bayescale.cli import app
-from bayescale.diagnose import Diagnosis
+from bayescale.cli.app import app
+from bayescale.diagnosis import Diagnosis
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import pytest
 
 import bayescale as bs
 from bayescale.errors import DiagnosticsWarning
-from bayescale.geometry import prior_from_data
+from bayescale.models.geometry_priors import prior_from_data
 
 NO_FLOOR = "((A*N**-alpha)**q + (B*D**-beta)**q)**(1/q)"
 ADDITIVE = "A*N**-alpha + B*D**-beta"

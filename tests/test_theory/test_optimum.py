@@ -11,10 +11,12 @@ import sympy
 from scipy import optimize
 
 from theory import laws
-from theory import symbols as s
+from theory.admissibility.sampling import draw_parameters
+from theory.declaration import symbols as s
+from theory.declaration.law import Law
+from theory.declaration.logdomain import value
+from theory.declaration.symbols import B, C, D, N, S, t
 from theory.errors import TheoryError
-from theory.law import Law
-from theory.logdomain import value
 from theory.optimum import (
     NoInteriorOptimum,
     closed_form_allocation,
@@ -23,8 +25,6 @@ from theory.optimum import (
     solve_allocation,
     universal_exponents,
 )
-from theory.sampling import draw_parameters
-from theory.symbols import B, C, D, N, S, t
 
 ROUNDING = 1e-12
 """A handful of logs of sizes up to e^70."""

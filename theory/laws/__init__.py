@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from types import ModuleType
 
+from theory.declaration.law import AbstractLaw
 from theory.errors import UnknownLaw, did_you_mean
-from theory.law import AbstractLaw
 
 _KINDS = ("two_sizes", "one_size", "implicit", "dynamics", "covariates", "solved")
 

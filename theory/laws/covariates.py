@@ -2,9 +2,21 @@
 
 import sympy
 
-from theory import symbols as s
-from theory.law import Law
-from theory.symbols import D, Domain, G, H, N, N_nv, N_v, bits, density, experts, streams
+from theory.declaration import symbols as s
+from theory.declaration.law import Law
+from theory.declaration.symbols import (
+    D,
+    Domain,
+    G,
+    H,
+    N,
+    N_nv,
+    N_v,
+    bits,
+    density,
+    experts,
+    streams,
+)
 
 E = s.floor()
 A, B = s.amplitude("A", of=N), s.amplitude("B", of=D)

@@ -2,9 +2,9 @@
 
 import sympy
 
-from theory import symbols as s
-from theory.law import Law
-from theory.symbols import D, N, S, t
+from theory.declaration import symbols as s
+from theory.declaration.law import Law
+from theory.declaration.symbols import D, N, S, t
 
 E = s.floor()
 A, data, F = s.amplitude("A", of=N), s.amplitude("B", of=D), s.amplitude("F", of=t)

@@ -2,11 +2,11 @@
 
 import sympy
 
-from theory import symbols as s
-from theory.contour import ContourLaw
-from theory.law import KERNEL
-from theory.links import Odds
-from theory.symbols import B, D, N, Parameter, S
+from theory.declaration import symbols as s
+from theory.declaration.contour import ContourLaw
+from theory.declaration.law import KERNEL
+from theory.declaration.links import Odds
+from theory.declaration.symbols import B, D, N, Parameter, S
 
 E = s.floor()
 N_c, D_c = s.scale("N_c", of=N), s.scale("D_c", of=D)

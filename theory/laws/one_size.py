@@ -1,9 +1,9 @@
 """Laws in one size: power laws, with a floor, a bend or a bound."""
 
-from theory import symbols as s
-from theory.law import Law
-from theory.links import Odds
-from theory.symbols import C, D, N, Parameter, Resource
+from theory.declaration import symbols as s
+from theory.declaration.law import Law
+from theory.declaration.links import Odds
+from theory.declaration.symbols import C, D, N, Parameter, Resource
 
 E, L_0 = s.floor(), s.cap()
 

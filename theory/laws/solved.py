@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-from theory import symbols as s
-from theory.forward import ForwardLaw
-from theory.symbols import D, N, t
+from theory.declaration import symbols as s
+from theory.declaration.forward import ForwardLaw
+from theory.declaration.symbols import D, N, t
 
 NODES, REACH, ORDER = 6, 2**20, 4
-"""Accuracy of `theory.dmft.evaluate.log_loss_at` in a law: about 5e-6 of the loss."""
+"""Accuracy of `theory.learning.dmft.evaluate.log_loss_at` in a law: about 5e-6 of the loss."""
 
 
 def dynamics(name: str = "dmft", modes: int | None = None, nodes: int = NODES) -> ForwardLaw:
@@ -46,7 +46,7 @@ def dynamics(name: str = "dmft", modes: int | None = None, nodes: int = NODES) -
     def evolved(parameters: Mapping[str, Any], log_resources: Mapping[str, Any]) -> Any:
         import jax.numpy as jnp
 
-        from theory.dmft.evaluate import log_loss_at
+        from theory.learning.dmft.evaluate import log_loss_at
 
         return log_loss_at(
             1.0 + jnp.exp(parameters["a_1"]),
@@ -69,7 +69,7 @@ def dynamics(name: str = "dmft", modes: int | None = None, nodes: int = NODES) -
         parameters=(amplitude, task, spectrum, noise, width, sample, time),
         source="Bordelon, Atanasov, Pehlevan 2024, arXiv:2402.01092: gradient flow on random "
         "features of a power law, lambda_k = k^-b and w_k^2 lambda_k = k^-a with a = 1 + a_1, "
-        "b = 1 + b_1, solved exactly (theory.dmft); the loss has the label noise in it",
+        "b = 1 + b_1, solved exactly (theory.learning.dmft); the loss has the label noise in it",
         citation="bordelon2024",
     )
 

@@ -2,12 +2,13 @@
 
 import sympy
 
-from theory import symbols as s
-from theory.crossover import steps_cdf
-from theory.law import Law
-from theory.links import Envelope, Odds, Power
-from theory.symbols import D, Domain, N, U
-from theory.terms import limit
+from theory.declaration import symbols as s
+from theory.declaration.crossover import steps_cdf
+from theory.declaration.law import Law
+from theory.declaration.links import Envelope, Odds, Power
+from theory.declaration.symbols import D, Domain, N, U
+from theory.declaration.terms import limit
+from theory.learning.random_features.scaling_function import scaling_function
 
 E, L_0 = s.floor(), s.cap()
 A, B = s.amplitude("A", of=N), s.amplitude("B", of=D)
@@ -196,15 +197,8 @@ droppo = _droppo()
 def _random_features() -> Law:
     """The scaling function of optimally ridged random features (THEORY_LAWS 3.3)."""
     x = sympy.Symbol("x", positive=True)
-    k = alpha.symbol
-    half = sympy.Rational(1, 2)
-    below = 4 * x * (2 + k) / (k * (1 + k))  # 4 (beta/alpha) x, beta = (1 - alpha)(2 + alpha)/...
-    root = half * ((1 + x) + sympy.sqrt((1 + x) ** 2 + below - 4 * x * (2 + k) / (1 + k)))
-    a = k / (1 + k)
-    inner = 1 + 2 * a * x / root**2 - a * (1 + x) / root - x / root**2
-    generator = root**k / (1 + k) / inner
     return Law.from_generator(
-        generator,
+        scaling_function(x, alpha.symbol),
         x,
         limits=(limit(A, alpha, N), limit(B, alpha, D)),
         name="random_features",

@@ -1,0 +1,1 @@
+"""One subcommand a file; the function or app called after the file is the subcommand."""

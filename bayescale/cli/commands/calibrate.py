@@ -1,0 +1,53 @@
+"""The subcommand ``calibrate``: whether forecasts of larger runs hold."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bayescale.cli.inputs import pairs, read_table, require_picture
+from bayescale.cli.options import MAP, AsJson, Columns, Likelihood, Part, Seed, Table
+from bayescale.cli.output import json_out, progress_line, say, show, write
+
+
+def calibrate(
+    table: Table,
+    law: Annotated[
+        list[str] | None,
+        typer.Option(help="A law or a formula; repeat for several. Default: chinchilla and share."),
+    ] = None,
+    cut: Annotated[
+        list[float] | None,
+        typer.Option(help="Compute at which to cut; repeat. Default: five quantiles of the runs."),
+    ] = None,
+    likelihood: Likelihood = "studentt",
+    part: Part = None,
+    column: Columns = None,
+    seed: Seed = 0,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Draw the calibration to this file.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Forecast the larger runs of a table from the smaller ones, and say whether that held."""
+    from bayescale.validation.calibrate import LAWS
+    from bayescale.validation.calibrate import calibrate as run_calibrate
+
+    require_picture(output)
+    runs = read_table(table, pairs(column, "column", MAP), part)
+    with progress_line() as progress:
+        result = run_calibrate(
+            runs, law or LAWS, cuts=cut, likelihood=likelihood, seed=seed, progress=progress
+        )
+    if refused := list(result.table["status"]).count("refuse"):
+        say(f"warning: diagnostics refused {refused} fits; their forecasts count all the same.")
+    if output is not None:
+        from bayescale import plots
+
+        plots.save(plots.calibration(result), output)
+    if as_json:
+        json_out(result.to_dict())
+        return
+    show(result.summary())
+    for reason in result.reasons:
+        write(reason)

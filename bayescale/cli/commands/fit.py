@@ -1,0 +1,68 @@
+"""The subcommand ``fit``: from a table and a law to a posterior."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bayescale.cli.inputs import pairs, print_posterior, read_table
+from bayescale.cli.options import MAP, AsJson, Columns, Force, Likelihood, Part, Seed, Table
+from bayescale.cli.output import progress_line
+from bayescale.errors import UsageError
+
+
+def fit(
+    table: Table,
+    law: Annotated[
+        str, typer.Option(help="A law of `bayescale laws`, or a formula in N, D, C.")
+    ] = "chinchilla",
+    engine: Annotated[
+        str, typer.Option(help="numpyro (NUTS), pymc (NUTS by PyMC) or laplace.")
+    ] = "numpyro",
+    likelihood: Likelihood = "studentt",
+    part: Part = None,
+    column: Columns = None,
+    groups: Annotated[
+        list[str] | None,
+        typer.Option(help="Column that names the group of a run, to pool; repeat to join several."),
+    ] = None,
+    prior: Annotated[
+        list[str] | None,
+        typer.Option(help='Set a prior: --prior "alpha=LogNormal(mu=-1.2, sigma=0.4)", or q=1.'),
+    ] = None,
+    no_drift: Annotated[
+        bool, typer.Option("--no-drift", help="Take the law as exact beyond the runs.")
+    ] = False,
+    draws: Annotated[
+        int | None, typer.Option(help="Draws a chain; default: until ESS 1000.")
+    ] = None,
+    chains: Annotated[int, typer.Option(help="Number of chains.")] = 4,
+    seed: Seed = 0,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Save the posterior to this netCDF file.")
+    ] = None,
+    as_json: AsJson = False,
+    force: Force = False,
+) -> None:
+    """Fit a law to a table of runs, or with --groups to groups of runs at once."""
+    from bayescale.distributions.prior import Prior
+    from bayescale.fitting.fit import fit as run_fit
+
+    columns = pairs(column, "column", MAP)
+    priors = {n: Prior.parse(v) for n, v in pairs(prior, "prior", "q=1").items()}
+    if groups and no_drift:
+        raise UsageError("--no-drift does not go with --groups; give it to `predict` instead.")
+    runs = read_table(table, columns, part)
+    options: dict[str, Any] = {"engine": engine, "likelihood": likelihood, "prior": priors}
+    options |= {"draws": draws, "chains": chains, "seed": seed}
+    with progress_line() as progress:
+        if groups:
+            from bayescale.fitting.groups import fit_groups
+
+            posterior = fit_groups(runs, law, groups=groups, progress=progress, **options).joint
+        else:
+            options |= {"drift": None} if no_drift else {}
+            posterior = run_fit(runs, law, progress=progress, **options)
+    if output is not None:
+        posterior.save(output)
+    print_posterior(posterior, as_json, force)

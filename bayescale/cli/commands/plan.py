@@ -1,0 +1,166 @@
+"""The subcommand ``plan``: its options, and what it prints."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bayescale.cli.inputs import numbers, require_picture, shape_of, source_of
+from bayescale.cli.output import json_out, say, show, untrusted, write
+
+if TYPE_CHECKING:
+    from bayescale.planning.result import Plan
+
+NOT_REACHED = 6
+"""Exit code where no budget reaches one of the targets with the confidence asked."""
+
+
+def plan(
+    posterior: Annotated[
+        list[Path],
+        typer.Argument(help="A posterior from `fit -o`; several laws of one table are stacked."),
+    ],
+    group: Annotated[str | None, typer.Option(help="Group, where `fit --groups` was used.")] = None,
+    compute: Annotated[
+        list[float] | None, typer.Option(help="Budget in FLOP; repeat for several.")
+    ] = None,
+    target: Annotated[
+        list[float] | None, typer.Option(help="Loss to reach instead; repeat for several.")
+    ] = None,
+    confidence: Annotated[
+        float, typer.Option(help="Probability with which a target is to be reached.")
+    ] = 0.9,
+    allocation: Annotated[
+        list[str] | None,
+        typer.Option(help="Judge a plan: --allocation N=7e9 --allocation D=2e12."),
+    ] = None,
+    present: Annotated[
+        list[str] | None,
+        typer.Option(help="Compare with a plan at the budget: --present N=7e9 (and D=2e12)."),
+    ] = None,
+    money: Annotated[float | None, typer.Option(help="Budget in money; needs --price.")] = None,
+    cost: Annotated[
+        str,
+        typer.Option(
+            help="Cost model: 6ND, kaplan, hoffmann, hoffmann_table, deepseek, porian, "
+            "porian_attention, pearce_song, with_embeddings, moe."
+        ),
+    ] = "6ND",
+    objective: Annotated[
+        str | None,
+        typer.Option(
+            help="At a budget: median, expected_loss, expected_regret, quantile(0.9), cvar(0.9); "
+            "for a target: compute, money."
+        ),
+    ] = None,
+    inference_tokens: Annotated[
+        float, typer.Option(help="Tokens to be served; they are part of the budget.")
+    ] = 0.0,
+    unique_tokens: Annotated[
+        float | None, typer.Option(help="Unique tokens; beyond, data repeat.")
+    ] = None,
+    n_max: Annotated[float | None, typer.Option("--n-max", help="Most parameters.")] = None,
+    d_max: Annotated[float | None, typer.Option("--d-max", help="Most tokens.")] = None,
+    size: Annotated[
+        list[float] | None, typer.Option(help="An N that may be trained; repeat for each.")
+    ] = None,
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(help="A shape that may be trained, LAYERSxWIDTH as in 24x2048; repeat."),
+    ] = None,
+    active: Annotated[float | None, typer.Option(help="Active parameters (cost moe).")] = None,
+    total: Annotated[float | None, typer.Option(help="Total parameters (cost moe).")] = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(help="Any other resource of the law: --at sparsity=0.9. Repeat for each."),
+    ] = None,
+    chip: Annotated[
+        str | None, typer.Option(help="Chip, such as h100 (the default), a100, b200, tpu-v5p.")
+    ] = None,
+    mfu: Annotated[
+        float | None, typer.Option(help="Share of the dense peak in training; default 0.4.")
+    ] = None,
+    inference_mfu: Annotated[
+        float | None, typer.Option(help="The same in serving; counts with --objective money.")
+    ] = None,
+    price: Annotated[float | None, typer.Option(help="Price of a chip for an hour.")] = None,
+    gpus: Annotated[float | None, typer.Option(help="Number of chips.")] = None,
+    hours: Annotated[
+        float | None, typer.Option(help="Limit of wall-clock hours of training; needs --gpus.")
+    ] = None,
+    batch: Annotated[float | None, typer.Option(help="Tokens a batch.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Draw the valley (of targets: the risk) to this file."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
+    force: Annotated[
+        bool, typer.Option(help="Go on where diagnostics refuse; the output says so.")
+    ] = False,
+) -> None:
+    """Spend a budget, find the budget for a target loss, or judge a plan.
+
+    Exits with 6 where no budget reaches a target with the confidence asked.
+    """
+    from bayescale.planning.plan import plan as run_plan
+
+    require_picture(output)
+    experts = {"active": active, "total": total}
+    result = run_plan(
+        source_of(posterior, group),
+        compute=compute or None,
+        target=target or None,
+        confidence=confidence,
+        allocation=numbers(allocation, "allocation"),
+        present=numbers(present, "present"),
+        money=money,
+        cost=cost,
+        objective=objective,
+        inference_tokens=inference_tokens,
+        unique_tokens=unique_tokens,
+        N_max=n_max,
+        D_max=d_max,
+        sizes=tuple(size or ()),
+        shapes=[shape_of(text) for text in shape or ()],
+        experts={k: v for k, v in experts.items() if v is not None} or None,
+        at=numbers(at, "at"),
+        chip=chip,
+        mfu=mfu,
+        inference_mfu=inference_mfu,
+        price=price,
+        gpus=gpus,
+        hours=hours,
+        batch=batch,
+        force=force,
+    )
+    for reason in result.diagnosis.warnings:
+        say(f"warning: {reason}")
+    if output is not None:
+        from bayescale import plots
+
+        drawing = plots.valley if result.targets is None else plots.target
+        plots.save(drawing(result), output)
+    if as_json:
+        json_out(result.to_dict())
+    else:
+        untrusted(result.trusted)
+        _print(result)
+    if result.targets is not None and result.targets.reasons():
+        raise typer.Exit(NOT_REACHED)
+
+
+def _print(result: "Plan") -> None:
+    if result.targets is not None:
+        show(result.targets.summary())
+    if not result.compute.size:
+        return
+    show(result.summary())
+    if result.present is not None:
+        show(result.present.summary())
+    if len(result.optima) > 1:
+        write("what each law would say alone:")
+        show(result.laws())
+    if result.means.hardware is not None or not result.line.plain:
+        show(result.bill())
+    for sentence in result.advice():
+        write(sentence)

@@ -1,0 +1,1 @@
+"""Simulate models that theory describes."""

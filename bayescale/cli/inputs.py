@@ -1,0 +1,208 @@
+"""What the subcommands share: reading what was asked for, and printing posteriors."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bayescale.cli.output import json_out, say, show, untrusted, write
+from bayescale.errors import UsageError
+
+if TYPE_CHECKING:
+    from bayescale.cost import Shape
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bayescale.posteriors.groups import GroupPosterior
+    from bayescale.posteriors.posterior import Posterior
+    from bayescale.runs.table import Runs
+
+
+def load_posterior(path: Path, group: str | None = None) -> "Posterior":
+    """Read a saved posterior; of groups, that of the joint model, or of the group named."""
+    from bayescale.posteriors.posterior import Posterior
+
+    if group is None:
+        return Posterior.load(path)
+    from bayescale.posteriors.groups import GroupPosterior
+
+    return GroupPosterior.load(path).group(group)
+
+
+def load_named(paths: Sequence[Path], group: str | None = None) -> "dict[str, Posterior]":
+    """Read saved posteriors, each called after its law, or after its file where laws clash.
+
+    Raises
+    ------
+    UsageError
+        If a file is given twice.
+    """
+    if twice := [path for path in paths if paths.count(path) > 1]:
+        raise UsageError(f"'{twice[0]}' is given twice; name each file once.")
+    posteriors = [load_posterior(path, group) for path in paths]
+    names = [posterior.law.name for posterior in posteriors]
+    for called in ([path.stem for path in paths], [str(path) for path in paths]):
+        names = [
+            other if names.count(name) > 1 else name
+            for name, other in zip(names, called, strict=True)
+        ]
+    return dict(zip(names, posteriors, strict=True))
+
+
+def read_table(table: str, columns: dict[str, str], part: str | None = None) -> "Runs":
+    """Read a file, standard input or a dataset, and say what was done to it.
+
+    Parameters
+    ----------
+    table
+        CSV or Parquet file, ``-`` for standard input, or a dataset's name.
+    columns
+        From our names to the table's.
+    part
+        Which table of a dataset that holds several.
+
+    Raises
+    ------
+    UsageError
+        If a part is asked of what is no dataset.
+    """
+    from bayescale.runs.datasets import load
+    from bayescale.runs.table import read_runs
+
+    path = Path(table)
+    if table != "-" and not path.suffix and not path.exists():  # then it can only be a name
+        runs = load(table, table=part, columns=columns or None)
+    elif part is not None:
+        raise UsageError(
+            f"--table chooses among the tables of a dataset, but '{table}' is a file; leave it out."
+        )
+    else:
+        runs = read_runs(table, columns=columns or None)
+    for note in runs.notes:
+        say(f"note: {note}")
+    return runs
+
+
+def number(name: str, text: str, option: str = "at") -> float:
+    """Value of ``--at NAME=VALUE``, or of another option of that form."""
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"--{option} {name} takes a number; got '{text}'.") from None
+
+
+def pairs(given: list[str] | None, option: str, example: str) -> dict[str, str]:
+    """Values by name, of an option ``NAME=VALUE`` that may be repeated."""
+    found = {}
+    for item in given or []:
+        name, equals, value = item.partition("=")
+        if not (name.strip() and equals and value.strip()):
+            raise UsageError(
+                f"--{option} takes NAME=VALUE, such as --{option} {example}; got '{item}'."
+            )
+        found[name.strip()] = value.strip()
+    return found
+
+
+def require_picture(path: Path | None) -> None:
+    """Refuse a picture that could not be written, before the work is done.
+
+    Raises
+    ------
+    UsageError
+        If the suffix is not that of a picture, or the folder does not exist.
+    """
+    if path is None:
+        return
+    from bayescale.plots.files import METADATA
+
+    if path.suffix.lower() not in METADATA:
+        raise UsageError(
+            f"the figure cannot be written to '{path}': its suffix is '{path.suffix}' and must be "
+            f"one of {', '.join(METADATA)}."
+        )
+    if not path.parent.is_dir():
+        raise UsageError(f"the figure cannot be written to '{path}': there is no such folder.")
+
+
+def print_posterior(posterior: "Posterior", as_json: bool, force: bool) -> None:
+    """Print parameters and diagnostics; refuse where the gate does and `force` is not given.
+
+    Of groups: the population with its spreads, and the parameters of each group.
+    """
+    diagnosis, trusted = posterior.diagnosis, not posterior.diagnosis.refusals
+    pooled = posterior.model is not None and posterior.model.pooling is not None
+    if as_json:
+        answer = _groups_dict(_grouped(posterior)) if pooled else posterior.to_dict()
+        json_out({**answer, "trusted": trusted})
+    else:
+        untrusted(trusted)
+        write(f"{posterior.law.name}: {posterior.law.formula_text()}")
+        record = posterior.record
+        write(
+            f"{record['n_runs']} runs of {record['table']}, engine {record['engine']}, "
+            f"seed {record['seed']}"
+        )
+        if pooled:
+            _print_groups(_grouped(posterior))
+        else:
+            show(posterior.summary())
+        write(f"diagnostics: {diagnosis}")
+    if not force:
+        diagnosis.require()
+
+
+def _grouped(joint: "Posterior") -> "GroupPosterior":
+    from bayescale.posteriors.groups import GroupPosterior
+
+    return GroupPosterior(joint)
+
+
+def _print_groups(posterior: "GroupPosterior") -> None:
+    write(f"{len(posterior.groups)} groups by {posterior.pooling.column}; the population:")
+    show(posterior.summary())
+    write("each group:")
+    show(posterior.summary(groups=True).drop(columns=["r_hat", "ess_bulk", "ess_tail"]))
+
+
+def _groups_dict(posterior: "GroupPosterior") -> dict[str, Any]:
+    record = posterior.joint.record
+    return {
+        "law": posterior.joint.law.name,
+        "engine": record.get("engine"),
+        "seed": posterior.joint.seed,
+        "n_runs": record.get("n_runs"),
+        "grouped_by": posterior.pooling.column,
+        "population": posterior.summary().drop(columns="ess_tail").to_dict(orient="index"),
+        "groups": {
+            name: posterior.group(name).summary().drop(columns="ess_tail").to_dict(orient="index")
+            for name in posterior.groups
+        },
+        "diagnostics": posterior.diagnose().to_dict(),
+    }
+
+
+def source_of(paths: list[Path], group: str | None) -> Any:
+    """One posterior, or the stack of several; of one group where it is named."""
+    named = load_named(paths, group)
+    if len(named) == 1:
+        return next(iter(named.values()))
+    from bayescale.validation.stacking import stack
+
+    return stack(named)
+
+
+def numbers(given: list[str] | None, option: str) -> dict[str, float] | None:
+    """Numbers by name, of an option ``NAME=VALUE`` that may be repeated."""
+    found = pairs(given, option, "N=7e9")
+    return {name: number(name, text, option) for name, text in found.items()} or None
+
+
+def shape_of(text: str) -> "Shape":
+    """A transformer's shape from ``LAYERSxWIDTH``."""
+    from bayescale.cost import Shape
+
+    layers, cross, width = text.partition("x")
+    if not (cross and layers.isdigit() and width.isdigit()):
+        raise UsageError(f"--shape takes LAYERSxWIDTH, such as --shape 24x2048; got '{text}'.")
+    return Shape(layers=int(layers), width=int(width))

@@ -1,0 +1,1 @@
+"""Probability distributions: their families, supports and densities, and priors as data."""

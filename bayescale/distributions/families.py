@@ -1,0 +1,252 @@
+"""How each probability distribution is spelt: one table for every engine.
+
+A family is a row of `FAMILIES`: its arguments under their canonical names (those of PyMC), its
+support, its log density in the functions that NumPy and JAX share, its name in NumPyro, and its
+SciPy distribution, which draws samples and serves as the oracle of the tests.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bayescale.distributions.special import log, log_gamma, log_normal_cdf
+from bayescale.distributions.support import POSITIVE, REAL, UNIT, Support, interval
+
+
+@dataclass(frozen=True)
+class Family:
+    """How one distribution is spelt.
+
+    Parameters
+    ----------
+    arguments
+        Canonical argument names, in order.
+    positive
+        Those of them that must be positive.
+    support
+        ``(**arguments) -> Support``: where its values live.
+    log_density
+        ``(x, ops, **arguments) -> log density``; arrays that broadcast.
+    numpyro
+        Class name in `numpyro.distributions` and its keyword for each argument, in order; None
+        where it has no such class, and `log_density` serves.
+    scipy
+        ``(scipy.stats, **arguments) -> frozen distribution``.
+    """
+
+    arguments: tuple[str, ...]
+    positive: tuple[str, ...]
+    support: Callable[..., Support]
+    log_density: Callable[..., Any]
+    numpyro: tuple[str, tuple[str, ...]] | None
+    scipy: Callable[..., Any]
+
+
+def _normal(x: Any, ops: Any, mu: Any, sigma: Any) -> Any:
+    return -0.5 * ((x - mu) / sigma) ** 2 - log(sigma, ops) - 0.5 * math.log(2 * math.pi)
+
+
+def _half_normal(x: Any, ops: Any, sigma: Any) -> Any:
+    return _normal(x, ops, 0.0, sigma) + math.log(2)
+
+
+def _log_normal(x: Any, ops: Any, mu: Any, sigma: Any) -> Any:
+    log_x = ops.log(x)
+    return _normal(log_x, ops, mu, sigma) - log_x
+
+
+def _student_t(x: Any, ops: Any, nu: Any, mu: Any, sigma: Any) -> Any:
+    # One call for both gamma functions: half the code to compile.
+    ends = log_gamma(ops.stack([0.5 * (nu + 1.0), 0.5 * nu]), ops)
+    squared = ((x - mu) / sigma) ** 2
+    norm = ends[0] - ends[1] - 0.5 * ops.log(nu * math.pi) - log(sigma, ops)
+    return norm - 0.5 * (nu + 1.0) * ops.log1p(squared / nu)
+
+
+def _beta(x: Any, ops: Any, alpha: Any, beta: Any) -> Any:
+    log_norm = log_gamma(alpha, ops) + log_gamma(beta, ops) - log_gamma(alpha + beta, ops)
+    return (alpha - 1.0) * ops.log(x) + (beta - 1.0) * ops.log1p(-x) - log_norm
+
+
+def _gamma(x: Any, ops: Any, alpha: Any, beta: Any) -> Any:
+    log_norm = log_gamma(alpha, ops) - alpha * log(beta, ops)
+    return (alpha - 1.0) * ops.log(x) - beta * x - log_norm
+
+
+def _inverse_gamma(x: Any, ops: Any, alpha: Any, beta: Any) -> Any:
+    log_norm = log_gamma(alpha, ops) - alpha * log(beta, ops)
+    return -(alpha + 1.0) * ops.log(x) - beta / x - log_norm
+
+
+def _exponential(x: Any, ops: Any, lam: Any) -> Any:
+    return log(lam, ops) - lam * x
+
+
+def contaminated_parts(
+    x: Any, ops: Any, mu: Any, sigma: Any, fraction: Any, excess: Any
+) -> tuple[Any, Any]:
+    """Log densities of a clean and of a contaminated run, each with its probability.
+
+    The contaminated one is ``Normal(mu, sigma) + Exponential(mean excess)``, the exponentially
+    modified Gaussian.
+    """
+    z = (x - mu) / sigma
+    ratio = sigma / excess
+    clean = ops.log1p(-fraction) + _normal(x, ops, mu, sigma)
+    tail = ratio * (0.5 * ratio - z) - ops.log(excess) + log_normal_cdf(z - ratio, ops)
+    return clean, ops.log(fraction) + tail
+
+
+def _contaminated(x: Any, ops: Any, **arguments: Any) -> Any:
+    return ops.logaddexp(*contaminated_parts(x, ops, **arguments))
+
+
+def log_interval(low: Any, high: Any, ops: Any) -> Any:
+    """Log probability that a standard Normal gives an interval."""
+    # On the side where both tails are small: log(cdf(high) - cdf(low)) without cancellation.
+    flip = low + high > 0.0
+    left, right = ops.where(flip, -high, low), ops.where(flip, -low, high)
+    log_left, log_right = log_normal_cdf(left, ops), log_normal_cdf(right, ops)
+    return log_right + ops.log(-ops.expm1(log_left - log_right))
+
+
+def _interval(x: Any, ops: Any, mu: Any, sigma: Any, below: Any, above: Any) -> Any:
+    return log_interval((x - below - mu) / sigma, (x + above - mu) / sigma, ops)
+
+
+class _Contaminated:
+    """The oracle of a contaminated Normal, by SciPy's exponentially modified one."""
+
+    def __init__(self, stats: Any, mu: Any, sigma: Any, fraction: Any, excess: Any) -> None:
+        self._clean = stats.norm(mu, sigma)
+        self._tail = stats.exponnorm(excess / sigma, mu, sigma)
+        self._fraction = np.asarray(fraction)
+
+    def logpdf(self, x: Any) -> np.ndarray:
+        clean = np.log1p(-self._fraction) + self._clean.logpdf(x)
+        return np.logaddexp(clean, np.log(self._fraction) + self._tail.logpdf(x))
+
+    def cdf(self, x: Any) -> np.ndarray:
+        return (1 - self._fraction) * self._clean.cdf(x) + self._fraction * self._tail.cdf(x)
+
+    def rvs(self, size: Any = None, random_state: Any = None) -> np.ndarray:
+        clean, tail = (
+            part.rvs(size=size, random_state=random_state) for part in (self._clean, self._tail)
+        )
+        return np.where(random_state.random(np.shape(clean)) < self._fraction, tail, clean)
+
+
+class _Interval:
+    """The oracle of an interval: the probability that SciPy's Normal gives it."""
+
+    def __init__(self, stats: Any, mu: Any, sigma: Any, below: Any, above: Any) -> None:
+        self._normal, self._mu = stats.norm(mu, sigma), mu
+        self._below, self._above = below, above
+
+    def logpdf(self, x: Any) -> np.ndarray:
+        low, high = x - self._below, x + self._above
+        right = self._normal.sf(low) - self._normal.sf(high)
+        left = self._normal.cdf(high) - self._normal.cdf(low)
+        return np.log(np.where(low > self._mu, right, left))
+
+    def rvs(self, size: Any = None, random_state: Any = None) -> np.ndarray:
+        return self._normal.rvs(size=size, random_state=random_state)
+
+
+def _uniform(x: Any, ops: Any, lower: Any, upper: Any) -> Any:
+    return -log(upper - lower, ops) + 0.0 * x
+
+
+FAMILIES: dict[str, Family] = {
+    "Normal": Family(
+        arguments=("mu", "sigma"),
+        positive=("sigma",),
+        support=lambda mu, sigma: REAL,
+        log_density=_normal,
+        numpyro=("Normal", ("loc", "scale")),
+        scipy=lambda st, mu, sigma: st.norm(mu, sigma),
+    ),
+    "HalfNormal": Family(
+        arguments=("sigma",),
+        positive=("sigma",),
+        support=lambda sigma: POSITIVE,
+        log_density=_half_normal,
+        numpyro=("HalfNormal", ("scale",)),
+        scipy=lambda st, sigma: st.halfnorm(scale=sigma),
+    ),
+    "LogNormal": Family(
+        arguments=("mu", "sigma"),
+        positive=("sigma",),
+        support=lambda mu, sigma: POSITIVE,
+        log_density=_log_normal,
+        numpyro=("LogNormal", ("loc", "scale")),
+        scipy=lambda st, mu, sigma: st.lognorm(sigma, scale=np.exp(mu)),
+    ),
+    "StudentT": Family(
+        arguments=("nu", "mu", "sigma"),
+        positive=("nu", "sigma"),
+        support=lambda nu, mu, sigma: REAL,
+        log_density=_student_t,
+        numpyro=("StudentT", ("df", "loc", "scale")),
+        scipy=lambda st, nu, mu, sigma: st.t(nu, mu, sigma),
+    ),
+    "Beta": Family(
+        arguments=("alpha", "beta"),
+        positive=("alpha", "beta"),
+        support=lambda alpha, beta: UNIT,
+        log_density=_beta,
+        numpyro=("Beta", ("concentration1", "concentration0")),
+        scipy=lambda st, alpha, beta: st.beta(alpha, beta),
+    ),
+    "Gamma": Family(
+        arguments=("alpha", "beta"),
+        positive=("alpha", "beta"),
+        support=lambda alpha, beta: POSITIVE,
+        log_density=_gamma,
+        numpyro=("Gamma", ("concentration", "rate")),
+        scipy=lambda st, alpha, beta: st.gamma(alpha, scale=1 / beta),
+    ),
+    "InverseGamma": Family(
+        arguments=("alpha", "beta"),
+        positive=("alpha", "beta"),
+        support=lambda alpha, beta: POSITIVE,
+        log_density=_inverse_gamma,
+        numpyro=("InverseGamma", ("concentration", "rate")),
+        scipy=lambda st, alpha, beta: st.invgamma(alpha, scale=beta),
+    ),
+    "Exponential": Family(
+        arguments=("lam",),
+        positive=("lam",),
+        support=lambda lam: POSITIVE,
+        log_density=_exponential,
+        numpyro=("Exponential", ("rate",)),
+        scipy=lambda st, lam: st.expon(scale=1 / lam),
+    ),
+    "Uniform": Family(
+        arguments=("lower", "upper"),
+        positive=(),
+        support=lambda lower, upper: interval(lower, upper),
+        log_density=_uniform,
+        numpyro=("Uniform", ("low", "high")),
+        scipy=lambda st, lower, upper: st.uniform(lower, upper - lower),
+    ),
+    "Contaminated": Family(
+        arguments=("mu", "sigma", "fraction", "excess"),
+        positive=("sigma", "fraction", "excess"),
+        support=lambda mu, sigma, fraction, excess: REAL,
+        log_density=_contaminated,
+        numpyro=None,
+        scipy=_Contaminated,
+    ),
+    "Interval": Family(
+        arguments=("mu", "sigma", "below", "above"),
+        positive=("sigma",),
+        support=lambda mu, sigma, below, above: REAL,
+        log_density=_interval,
+        numpyro=None,
+        scipy=_Interval,
+    ),
+}

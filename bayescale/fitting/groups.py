@@ -1,0 +1,220 @@
+"""`fit_groups`: one law for groups of runs whose coordinates differ, partially pooled."""
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayescale import engines
+from bayescale.diagnosis import (
+    Diagnosis,
+    Status,
+    diagnose_chains,
+    diagnose_importance,
+    diagnose_starts,
+)
+from bayescale.distributions.prior import Prior
+from bayescale.engines import hierarchical as centring
+from bayescale.errors import DiagnosticsWarning, RunsError, UsageError
+from bayescale.models.likelihood import AbstractLikelihood
+from bayescale.models.model import Model
+from bayescale.models.pooling import SPREAD, Pooling
+from bayescale.posteriors.groups import DIMS, GroupPosterior
+from bayescale.posteriors.labelled import record_of, to_tree
+from bayescale.posteriors.posterior import Posterior
+from bayescale.progress import Progress
+from bayescale.runs.identifiable import require_domain, require_identifiable
+from bayescale.runs.table import Runs, read_runs
+from theory.declaration.law import AbstractLaw
+from theory.errors import did_you_mean
+
+
+def fit_groups(
+    runs: Runs | pd.DataFrame | str | os.PathLike,
+    law: str | AbstractLaw = "chinchilla",
+    *,
+    groups: str | Sequence[str] = "corpus",
+    shared: Sequence[str] = (),
+    separate: Sequence[str] = (),
+    likelihood: str | AbstractLikelihood = "studentt",
+    prior: Mapping[str, Prior | float] | None = None,
+    engine: str = "numpyro",
+    draws: int | None = None,
+    chains: int = 4,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> GroupPosterior:
+    """Fit a law to groups of runs at once, so that groups with few runs borrow from the others.
+
+    Each coordinate of the law and the noise scale differ between groups around a population, with
+    a spread that is learned (`bayescale.models.pooling`).
+
+    Parameters
+    ----------
+    runs
+        A runs table with a column that names the group, or what `read_runs` reads.
+    law
+        A law, its name, or a formula.
+    groups
+        Column of the group, or several whose entries are joined: ``("corpus", "evaluation")``
+        makes groups such as ``"rpj/c4_val"``.
+    shared
+        Coordinates that are the same in all groups, such as the exponents.
+    separate
+        Coordinates that are not pooled: each group has its own, with the default prior.
+    likelihood
+        A noise model or its name; ``"shared(column=run)"`` where rows of several groups are one
+        run seen several times.
+    prior
+        Coordinate, noise parameter or spread (``"alpha_spread"``) -> `Prior`, in place of the
+        default; a number fixes it.
+    engine
+        ``"numpyro"``; ``"laplace"`` covers a hierarchical posterior only with very few groups.
+    draws, chains, seed, progress
+        See `bayescale.fit`.
+
+    Returns
+    -------
+    GroupPosterior
+
+    Raises
+    ------
+    RunsError
+        If the table cannot be used, lacks a column, or does not identify the law.
+    UsageError
+        If a name or number among the options is wrong, or there is one group only.
+
+    Warns
+    -----
+    DiagnosticsWarning
+        If the posterior failed its diagnostics.
+
+    Notes
+    -----
+    Gelman and Hill (2007), chapters 11 to 13; the sampler's coordinates are those of Betancourt
+    and Girolami (2015), see `bayescale.engines.hierarchical`.
+    """
+    for name, number, least in (("chains", chains, 1), ("draws", draws, 4), ("seed", seed, 0)):
+        if number is not None and number < least:
+            raise UsageError(f"{name} must be at least {least}; got {number}.")
+    sampler = engines.get(engine)
+    table, column = with_groups(runs if isinstance(runs, Runs) else read_runs(runs), groups)
+    model = group_model(
+        table, law, column, shared=shared, separate=separate, likelihood=likelihood, prior=prior
+    )
+    free = [name for name in model.alone().free if name in model.law.chart.names]
+    require_identifiable(table, [r.name for r in model.law.resources], len(free))
+    require_domain(table, model.law.domain, model.law.name)
+    draw = centring.sample if sampler.name == "numpyro" else sampler.sample
+    told = progress or (lambda stage: None)
+    result = draw(model, table, draws=draws, chains=chains, seed=seed, progress=told)
+    record = record_of(table, engine=engine, seed=seed, facts=result.facts)
+    tree = to_tree(model, table, result)
+    found = GroupPosterior(Posterior(model.law, model, tree, Diagnosis(), record))
+    verdict = _judged(found) if sampler.markov_chain else diagnose_importance(result.facts)
+    verdict += diagnose_starts(result.facts)
+    if verdict.status is not Status.OK:
+        warnings.warn(
+            f"diagnostics: {verdict.status}. {' '.join(verdict.reasons)}",
+            DiagnosticsWarning,
+            stacklevel=2,
+        )
+    return GroupPosterior(replace(found.joint, diagnosis=verdict))
+
+
+def with_groups(runs: Runs, groups: str | Sequence[str]) -> tuple[Runs, str]:
+    """The table with one column that names the group, and the name of that column.
+
+    Raises
+    ------
+    RunsError
+        If a column is absent, or a row has no entry.
+    UsageError
+        If no column is named.
+    """
+    columns = [groups] if isinstance(groups, str) else list(groups)
+    if not columns:
+        raise UsageError("groups names no column; give one such as 'corpus', or several.")
+    for name in columns:
+        if np.any(empty := pd.isna(runs.column(name))):
+            row = int(np.flatnonzero(empty)[0]) + 1
+            raise RunsError(
+                f"{runs.name}: column '{name}' names no group in row {row}; fill it in, or remove "
+                "the row."
+            )
+    texts = [runs.table[name].astype(str) for name in columns]
+    joined = texts[0].str.cat(texts[1:], sep="/") if len(texts) > 1 else texts[0]
+    column = "+".join(columns)  # xarray allows no slash in a name
+    return replace(runs, table=runs.table.assign(**{column: joined})), column
+
+
+def group_model(
+    runs: Runs,
+    law: str | AbstractLaw,
+    column: str,
+    *,
+    shared: Sequence[str] = (),
+    separate: Sequence[str] = (),
+    likelihood: str | AbstractLikelihood = "studentt",
+    prior: Mapping[str, Prior | float] | None = None,
+) -> Model:
+    """The pooled model of a table; see `fit_groups`.
+
+    Raises
+    ------
+    UsageError
+        If a name is not that of a coordinate, or there is one group only.
+    """
+    given = dict(prior or {})
+    base = Model.for_runs(law, runs, likelihood=likelihood)
+    own = {name: value for name, value in given.items() if name in base.priors.table}
+    base = replace(base, priors=base.priors.replace(own))
+    pooled = base.pooled(column, sorted(set(runs.column(column).astype(str))))
+    known = cast(Pooling, pooled.pooling).coordinates
+    for option, names in (("shared", shared), ("separate", separate)):
+        if wrong := [name for name in names if name not in known]:
+            raise UsageError(
+                f"{option}= names '{wrong[0]}', but what can differ between groups is "
+                f"{', '.join(known)}.{did_you_mean(wrong[0], known)}"
+            )
+    if both := [name for name in shared if name in separate]:
+        raise UsageError(
+            f"'{both[0]}' is named in shared= and in separate=; it can only be one of them."
+        )
+    if not (differ := [name for name in known if name not in shared]):
+        raise UsageError(
+            f"all of {', '.join(known)} are shared, so the groups do not differ; leave one out of "
+            "shared=, or fit the table with bayescale.fit."
+        )
+    model = base.pooled(column, cast(Pooling, pooled.pooling).groups, differ)
+    held = {key: value for name in separate for key, value in _held(model, name).items()}
+    rest = {name: value for name, value in given.items() if name not in own}
+    return replace(model, priors=model.priors.replace({**held, **rest}))
+
+
+def _held(model: Model, name: str) -> dict[str, float]:
+    """Centre and spread at those of the coordinate's own prior, on its real line."""
+    prior = model.priors.table[name]
+    support = cast(Pooling, model.pooling).support(name, model.priors)
+    low, middle, high = (
+        float(support.to_real(float(prior.scipy().ppf(level)), np))
+        for level in (0.15866, 0.5, 0.84134)
+    )
+    return {name: float(support.from_real(middle, np)), name + SPREAD: (high - low) / 2.0}
+
+
+def _judged(found: GroupPosterior) -> Diagnosis:
+    """Judge the chains by population, spreads and the coordinates of every group."""
+    sites = {n: v for n, v in found._sites.items() if not found.model.shapes[n]}
+    values: dict[str, Any] = {n: (DIMS, v) for n, v in sites.items() if np.ptp(v) > 0}
+    for name in found.pooling.coordinates:
+        values[f"{name} by group"] = ((*DIMS, "group"), found.coordinates[name])
+    judged = xr.Dataset(values, found.joint.draws.coords)
+    stats = found.joint.data["sample_stats"].to_dataset()
+    tree = xr.DataTree.from_dict({"posterior": judged, "sample_stats": stats})
+    return diagnose_chains(tree, [str(name) for name in judged.data_vars])

@@ -1,0 +1,161 @@
+"""Log posterior density of a model on unconstrained coordinates.
+
+The one density behind the engines, in JAX where it is differentiated or compiled and in NumPy
+where it is evaluated once. Each coordinate is mapped from the real line
+onto its prior's support; the Jacobian is in the density.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from bayescale.distributions.families import FAMILIES
+from bayescale.distributions.support import Support
+from bayescale.models.model import Model
+from bayescale.models.observations import Observations
+
+
+class Numbers(NamedTuple):
+    """The numbers of a model's priors as arrays, so that one program serves many tables.
+
+    Parameters
+    ----------
+    log_pivot
+        Logarithm of the pivot of each resource.
+    arguments
+        Arguments of each prior, by name.
+    """
+
+    log_pivot: Mapping[str, Any]
+    arguments: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, model: Model) -> "Numbers":
+        """Those of a model."""
+        table = model.priors.table
+        return cls(dict(model.priors.log_pivot), {n: dict(p.arguments) for n, p in table.items()})
+
+
+@dataclass(frozen=True)
+class Density:
+    """Log posterior of a model on the real space of its free coordinates.
+
+    Parameters
+    ----------
+    model
+        Law, priors and likelihood.
+    """
+
+    model: Model
+
+    @property
+    def size(self) -> int:
+        """Number of free coordinates."""
+        return sum(prod(self.model.shapes[name]) for name in self.model.free)
+
+    @cached_property
+    def _places(self) -> dict[str, Any]:
+        """Where each free site stands in a position: an index, or a slice for several."""
+        places, start = {}, 0
+        for name in self.model.free:
+            shape = self.model.shapes[name]
+            places[name] = slice(start, start + prod(shape)) if shape else start
+            start += prod(shape)
+        return places
+
+    def _support(self, name: str, numbers: Numbers | None = None) -> Support:
+        prior = self.model.priors.table[name]
+        arguments = prior.arguments if numbers is None else numbers.arguments[name]
+        return FAMILIES[prior.family].support(**arguments)
+
+    def constrain(
+        self, position: Any, ops: Any = np, numbers: Numbers | None = None
+    ) -> dict[str, Any]:
+        """What is sampled, free and fixed, at positions (..., coordinate).
+
+        Returns
+        -------
+        dict
+            Arrays of shape (...), and (..., group) for offsets, by name.
+        """
+        free = {
+            name: self._support(name, numbers).from_real(position[..., place], ops)
+            for name, place in self._places.items()
+        }
+        held = self.model.fixed
+        if numbers is not None:
+            held = {name: numbers.arguments[name]["value"] for name in held}
+        fixed = {n: ops.full(position.shape[:-1], v) for n, v in held.items()}
+        return {name: (free | fixed)[name] for name in self.model.priors.table}
+
+    def unconstrain(self, coordinates: Mapping[str, Any], ops: Any = np) -> Any:
+        """Positions (..., coordinate) of given coordinates."""
+        columns = []
+        for name in self.model.free:
+            real = self._support(name).to_real(coordinates[name], ops)
+            columns.append(real if self.model.shapes[name] else real[..., None])
+        return ops.concatenate(columns, axis=-1)
+
+    def log_density(
+        self,
+        position: Float[Array | np.ndarray, "*batch coordinate"],
+        observed: Observations,
+        ops: Any = jnp,
+        numbers: Numbers | None = None,
+    ) -> Float[Array | np.ndarray, "*batch"]:
+        """Log posterior density, up to the evidence, with the Jacobian of the bijections."""
+        sites = self.constrain(position, ops, numbers)
+        return self.log_likelihood(sites, observed, ops, numbers).sum(-1) + self.log_prior(
+            position, sites, ops, numbers
+        )
+
+    def log_prior(
+        self,
+        position: Float[Array | np.ndarray, "*batch coordinate"],
+        sites: Mapping[str, Any],
+        ops: Any = jnp,
+        numbers: Numbers | None = None,
+    ) -> Any:
+        """Log prior density at a position, with the Jacobian of the bijections."""
+        total: Any = 0.0
+        for name, place in self._places.items():
+            prior = self.model.priors.table[name]
+            arguments = prior.arguments if numbers is None else numbers.arguments[name]
+            part = FAMILIES[prior.family].log_density(sites[name], ops, **arguments)
+            part += self._support(name, numbers).log_jacobian(position[..., place], ops)
+            total += part.sum(-1) if self.model.shapes[name] else part
+        return total
+
+    def log_likelihood(
+        self,
+        sites: Mapping[str, Any],
+        observed: Observations,
+        ops: Any = jnp,
+        numbers: Numbers | None = None,
+    ) -> Float[Array | np.ndarray, "*batch run"]:
+        """Log likelihood of each run, given the runs before it where they depend on each other.
+
+        Parameters
+        ----------
+        sites
+            What `constrain` gives.
+        observed
+            The runs.
+        ops, numbers
+            See `log_density`.
+        """
+        # One axis more than the batch, along which the runs are.
+        columns = {
+            name: value if self.model.shapes[name] else ops.asarray(value)[..., None]
+            for name, value in sites.items()
+        }
+        log_pivot = None if numbers is None else numbers.log_pivot
+        noise = self.model.noise(columns, observed, ops, log_pivot)
+        found = FAMILIES[noise.family].log_density(observed.log_loss, ops, **noise.arguments)
+        return found if observed.weight is None else found * observed.weight

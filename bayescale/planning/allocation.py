@@ -1,0 +1,235 @@
+"""Where the optimum of every draw lies on a budget line, and the one choice that is recommended.
+
+In closed form where the law has one and only caps limit the line; otherwise along the line
+(`bayescale.planning.search`), or, of a cost that is a product of other powers, by `theory.optimum`.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from bayescale.cost import ProductCost
+from bayescale.errors import UsageError
+from bayescale.planning.budget_line import Line
+from bayescale.planning.objectives import AbstractObjective
+from bayescale.planning.search import best_size, best_sizes
+from bayescale.posteriors.mixture import Source, columns, members, mix, pieces
+from bayescale.posteriors.posterior import Posterior
+from theory.declaration.law import AbstractLaw
+from theory.declaration.symbols import D, N
+from theory.errors import TheoryError
+from theory.optimum import closed_form_allocation, has_closed_form, solve_allocation
+
+AT_AN_END = 1e-3
+"""In log N or log D: an optimum nearer to one parameter, or to one token, is none."""
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """The optimum of every draw of one posterior at every budget.
+
+    Parameters
+    ----------
+    logs
+        Log of each resource that is spent, (draw, budget).
+    log_loss
+        Log loss there by the law alone, (draw, budget).
+    log_drifted
+        The same with what the law may be wrong by beyond the runs.
+    """
+
+    logs: Mapping[str, Float[np.ndarray, "draw budget"]]
+    log_loss: Float[np.ndarray, "draw budget"]
+    log_drifted: Float[np.ndarray, "draw budget"]
+
+
+def optimum(posterior: Posterior, line: Line, log_budgets: np.ndarray) -> Optimum:
+    """Spend budgets on the best resources of each draw.
+
+    Parameters
+    ----------
+    posterior
+        Draws of a law.
+    line
+        Where a budget can be spent.
+    log_budgets
+        (budget,), or (draw, budget) for budgets of each draw's own.
+
+    Raises
+    ------
+    UsageError
+        If a cap leaves nothing, or for some draws there is no balanced optimum.
+    """
+    law = posterior.law
+    rows = np.atleast_2d(log_budgets)
+    if spends_size_and_data(line):
+        log_size = _log_sizes(posterior, line, rows)
+        log_data = line.log_data(log_size, rows)
+        spent = {N.name: log_size, D.name: log_data}
+        at = line.log_resources(law, log_size, log_data)
+    else:
+        spent = at = _product(posterior, line, rows)
+    log_loss = law.log_loss(columns(posterior), at, np)
+    shape = log_loss.shape
+    logs = {r.name: np.broadcast_to(spent[r.name], shape) for r in law.resources if r.name in spent}
+    return Optimum(logs, log_loss, log_loss + posterior.log_drift(spent | _rest(at, spent)))
+
+
+def recommended(
+    source: Source,
+    line: Line,
+    objective: AbstractObjective,
+    log_budgets: Float[np.ndarray, " budget"],
+    optima: Mapping[str, Optimum],
+) -> Float[np.ndarray, " budget"]:
+    """Log N of the one choice at each budget that an objective recommends.
+
+    Raises
+    ------
+    UsageError
+        If a cap leaves nothing.
+    """
+    best = mix(source, {name: np.exp(one.log_loss) for name, one in optima.items()})
+    if line.sizes:
+        return np.array(
+            [
+                _pick(source, line, objective, log_budget, best[:, [j]])
+                for j, log_budget in enumerate(log_budgets)
+            ]
+        )
+    sizes = mix(source, {name: one.logs[N.name] for name, one in optima.items()})
+    if not objective.search:
+        return np.median(sizes, axis=0)
+    # Beyond the optima of all draws the loss of every draw rises, so whatever is monotone in
+    # the losses has its minimum between them.
+    span = sizes.min(axis=0), sizes.max(axis=0)
+    return best_size(pieces(source), line, objective, log_budgets, best, span)
+
+
+def losses_at(
+    source: Source,
+    line: Line,
+    log_size: np.ndarray,
+    log_data: np.ndarray,
+    *,
+    drift: bool,
+) -> Float[np.ndarray, "draw point"]:
+    """Log loss of the mixture at model sizes and tokens, (point,) each."""
+    spent = {N.name: np.atleast_2d(log_size), D.name: np.atleast_2d(log_data)}
+    parts = {}
+    for name, post in members(source).items():
+        at = line.log_resources(post.law, *spent.values())
+        part = post.law.log_loss(columns(post), at, np)
+        parts[name] = part + post.log_drift(spent | _rest(at, spent)) if drift else part
+    return mix(source, parts)
+
+
+def risk_at(
+    source: Source,
+    line: Line,
+    objective: AbstractObjective,
+    log_size: np.ndarray,
+    log_budget: np.ndarray,
+    best: np.ndarray,
+) -> Float[np.ndarray, " point"]:
+    """What an objective says of sizes at budgets, (point,) each, by the law alone."""
+    log_data = line.log_data(log_size, log_budget)
+    losses = np.exp(losses_at(source, line, log_size, log_data, drift=False))
+    return np.asarray(objective.risk(losses, best, np))
+
+
+def spends_size_and_data(line: Line) -> bool:
+    """Whether the cost is one of N and D; any other plans without constraints only."""
+    return set(line.cost.resources) == {N, D}
+
+
+def _rest(at: Mapping[str, np.ndarray], spent: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: array for name, array in at.items() if name not in spent}
+
+
+def _log_sizes(posterior: Posterior, line: Line, rows: np.ndarray) -> np.ndarray:
+    law, parameters = posterior.law, columns(posterior)
+    if line.sizes:
+        return _snap(law, parameters, line, rows)
+    if (closed := closed_form(law, line)) is not None:
+        ceiling = np.minimum(rows, math.log(line.compute_cap)) - closed.log_factor
+        orders = dict(closed.orders)
+        log_size = closed_form_allocation(law, parameters, ceiling, orders)[N.name]
+        return log_size if line.plain else np.clip(log_size, *line.span(rows))
+    return best_sizes(law, parameters, line, rows, line.span(rows))
+
+
+def require_balance(posterior: Posterior, found: Optimum) -> None:
+    """Refuse optima at one parameter or one token, where the budget line ends.
+
+    Raises
+    ------
+    UsageError
+        If there is one.
+    """
+    lost = (found.logs[N.name] < AT_AN_END) | (found.logs[D.name] < AT_AN_END)
+    if lost.any():
+        raise UsageError(
+            f"for {lost.sum()} of {lost.size} draws the loss of law '{posterior.law.name}' falls "
+            "all the way to N = 1 or D = 1 at this budget, so there is no balanced optimum; the "
+            "data do not determine one of the exponents."
+        )
+
+
+def closed_form(law: AbstractLaw, line: Line) -> ProductCost | None:
+    """The cost as a product of powers, where the optimum on a line is closed."""
+    cost = line.cost
+    if not isinstance(cost, ProductCost) or line.served or line.sizes or line.repeats(law):
+        return None
+    if set(law.resources) != set(cost.orders) or (not line.plain and cost.orders[D] != 1):
+        return None
+    return cost if has_closed_form(law, dict(cost.orders)) else None
+
+
+def _product(posterior: Posterior, line: Line, rows: np.ndarray) -> dict[str, np.ndarray]:
+    law, cost = posterior.law, line.cost
+    if not (isinstance(cost, ProductCost) and line.plain):
+        raise UsageError(
+            f"limits, serving and repeated data are planned for costs in N and D; cost "
+            f"'{cost.name}' is one in {', '.join(r.name for r in cost.resources)}."
+        )
+    orders = {r: cost.orders[r] for r in law.resources if r in cost.orders}
+    scaled = rows - cost.log_factor
+    if has_closed_form(law, orders):
+        return closed_form_allocation(law, columns(posterior), scaled, orders)
+    try:
+        return solve_allocation(law, columns(posterior), scaled, orders)
+    except TheoryError as error:
+        raise UsageError(str(error)) from error
+
+
+def _snap(
+    law: AbstractLaw, parameters: Mapping[str, np.ndarray], line: Line, rows: np.ndarray
+) -> np.ndarray:
+    """Log of the allowed size with the lowest loss, draw by draw."""
+    shape = np.broadcast_shapes(rows.shape, *(a.shape for a in parameters.values()))
+    wide = np.broadcast_to(rows, shape)
+    logs = line.allowed(float(np.max(rows)))
+    for log_budget in np.unique(rows):
+        line.allowed(float(log_budget))
+    lowest, where = np.full(shape, np.inf), np.zeros(shape)
+    for log_size in logs:
+        with np.errstate(divide="ignore"):  # no data left is minus infinity
+            log_data = line.log_data(np.full(shape, log_size), wide)
+        affordable = log_data >= 0
+        at = line.log_resources(law, np.full(shape, log_size), np.maximum(log_data, 0.0))
+        kernel = np.where(affordable, law.log_kernel(parameters, at, np), np.inf)
+        better = kernel < lowest
+        lowest, where = np.where(better, kernel, lowest), np.where(better, log_size, where)
+    return where
+
+
+def _pick(
+    source: Source, line: Line, objective: AbstractObjective, log_budget: float, best: np.ndarray
+) -> float:
+    sizes = line.allowed(float(log_budget))
+    budgets = np.full(sizes.shape, log_budget)
+    return float(sizes[np.argmin(risk_at(source, line, objective, sizes, budgets, best))])

@@ -1,0 +1,239 @@
+"""The budget line: what data a model of each size can be trained on, and what limits it.
+
+A cost ``C = c(N) D`` with T tokens to be served later, each for a third of c, leaves
+
+    D(N) = min(C/c(N) - w T/3,  D_max,  C_max/c(N)),    N <= N_max,
+
+with w the chip time of a FLOP of serving over that of training, and C_max what the chips can train
+in the time given. Data that repeat U unique tokens count as fewer (Muennighoff et al. 2023, eq. 5):
+``D' = U + U R (1 - exp(-(D/U - 1)/R))``.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from bayescale.cost import AbstractCost
+from bayescale.errors import UsageError
+from theory.declaration.law import AbstractLaw
+from theory.declaration.symbols import D, N
+
+REPETITION = 15.387756
+"""R of Muennighoff et al. 2023, arXiv:2305.16264: repetitions after which data stop helping."""
+
+UNIQUE = "U"
+"""Resource of the laws that know unique tokens themselves."""
+
+HALVINGS = 100
+
+
+@dataclass(frozen=True)
+class Line:
+    """Where a budget can be spent.
+
+    Parameters
+    ----------
+    cost
+        Training cost.
+    served
+        Tokens of training that cost as much as all serving, ``w T/3``.
+    size_cap
+        Most parameters that memory holds.
+    data_cap
+        Most tokens to train on, repeated ones included.
+    compute_cap
+        Most FLOP of training.
+    unique
+        Unique tokens.
+    repetition
+        R; see above.
+    fixed
+        Every other resource of the law, by name.
+    sizes
+        The only N allowed, ascending; any N where it is empty.
+    """
+
+    cost: AbstractCost
+    served: float = 0.0
+    size_cap: float = math.inf
+    data_cap: float = math.inf
+    compute_cap: float = math.inf
+    unique: float = math.inf
+    repetition: float = REPETITION
+    fixed: Mapping[str, float] = field(default_factory=dict)
+    sizes: tuple[float, ...] = ()
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing but the cost decides."""
+        caps = (self.size_cap, self.data_cap, self.compute_cap, self.unique)
+        return self.served == 0 and all(cap == math.inf for cap in caps) and not self.sizes
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """What `log_data` and `log_resources` take, apart from the cost."""
+        names = ("served", "data_cap", "compute_cap", "unique", "repetition")
+        return {name: getattr(self, name) for name in names} | dict(self.fixed)
+
+    def repeats(self, law: AbstractLaw) -> bool:
+        """Whether repeated data must be discounted, because the law does not do it."""
+        return self.unique < math.inf and UNIQUE not in {r.name for r in law.resources}
+
+    def require(self, law: AbstractLaw) -> None:
+        """Refuse a law whose resources are not all known.
+
+        Raises
+        ------
+        UsageError
+            If the cost's resources are not among the law's, or another one has no value.
+        """
+        have = {r.name for r in law.resources}
+        need = [r.name for r in self.cost.resources]
+        if not set(need) <= have:
+            raise UsageError(
+                f"cost '{self.cost.name}' divides a budget between {', '.join(need)}, but law "
+                f"'{law.name}' depends on {', '.join(r.name for r in law.resources)}; plan with a "
+                f"law in {', '.join(need)}."
+            )
+        known = {*need, *self.fixed} | ({UNIQUE} if self.unique < math.inf else set())
+        if missing := [r for r in law.resources if r.name not in known]:
+            told = ", ".join(f"{r.name} ({r.meaning})" for r in missing)
+            how = "unique_tokens=" if missing[0].name == UNIQUE else f"at={{'{missing[0].name}': "
+            how += " (--unique-tokens)" if missing[0].name == UNIQUE else "...}"
+            raise UsageError(
+                f"law '{law.name}' also depends on {told}, which cost '{self.cost.name}' does not "
+                f"spend; pass {how}."
+            )
+
+    def spend(self, size: float, data: float) -> float:
+        """Budget that a model of N parameters and D tokens takes, serving included."""
+        return float(np.exp(self.cost.log_token(np.log(size))) * (data + self.served))
+
+    def log_data(self, log_size: Any, log_budget: Any, ops: Any = np) -> Any:
+        """Log of D(N) at a budget; see `log_data`."""
+        return log_data(self.cost, self.numbers, log_size, log_budget, ops)
+
+    def log_resources(
+        self, law: AbstractLaw, log_size: Any, log_data: Any, ops: Any = np
+    ) -> dict[str, Any]:
+        """Log of each resource of a law, repeated data discounted; see `log_resources`."""
+        return log_resources(law, self.repeats(law), self.numbers, log_size, log_data, ops)
+
+    def span(self, log_budget: Float[np.ndarray, "..."]) -> tuple[np.ndarray, np.ndarray]:
+        """Log N from that at which only the data cap limits D to the largest that can be trained.
+
+        Raises
+        ------
+        UsageError
+            If at some budget not one parameter can be trained on one token.
+        """
+        ceiling = math.log(self.compute_cap)
+        high = self._log_size(np.minimum(log_budget - math.log1p(self.served), ceiling))
+        high = np.minimum(high, math.log(self.size_cap) - float(self.cost.log_stored(0.0)))
+        if np.any(high < 0):
+            raise UsageError(
+                f"a budget of {np.exp(np.min(log_budget)):.3g} FLOP under these limits does not "
+                "train one parameter on one token besides serving it; raise the budget, N_max or "
+                "the hours, or lower inference_tokens."
+            )
+        low = np.zeros_like(high)
+        if self.data_cap < math.inf:
+            most = math.log(self.data_cap)
+            taken = math.log(self.data_cap + self.served)
+            low = self._log_size(np.minimum(log_budget - taken, ceiling - most))
+            low = np.clip(low, 0.0, high)
+        return low, high
+
+    def allowed(self, log_budget: float) -> np.ndarray:
+        """Log of the `sizes` that a budget can train, ascending.
+
+        Raises
+        ------
+        UsageError
+            If there is none.
+        """
+        logs = np.log(np.asarray(self.sizes))
+        fits = self.cost.log_stored(logs) <= math.log(self.size_cap) + 1e-12
+        dearest = min(log_budget - math.log1p(self.served), math.log(self.compute_cap))
+        fits &= self.cost.log_token(logs) <= dearest
+        if not fits.any():
+            raise UsageError(
+                f"no allowed model size can be trained for {math.exp(log_budget):.3g} FLOP with "
+                f"N_max {self.size_cap:g}: the smallest is {min(self.sizes):g}; allow a smaller "
+                "one, or raise the cap or the budget."
+            )
+        return logs[fits]
+
+    def _log_size(self, log_token: np.ndarray) -> np.ndarray:
+        """Log N whose tokens cost so much, by halving; below 0 where less than one parameter."""
+        low, high = np.full_like(log_token, -1.0), np.maximum(log_token, 0.0) + 1.0
+        for _ in range(HALVINGS):
+            middle = 0.5 * (low + high)
+            costly = self.cost.log_token(middle) > log_token
+            low, high = np.where(costly, low, middle), np.where(costly, middle, high)
+        return 0.5 * (low + high)
+
+
+def log_data(
+    cost: AbstractCost, numbers: Mapping[str, Any], log_size: Any, log_budget: Any, ops: Any = np
+) -> Any:
+    """Log of the tokens that a budget leaves to a model; NaN or minus infinity where none.
+
+    Parameters
+    ----------
+    cost
+        Training cost.
+    numbers
+        `Line.numbers`.
+    log_size, log_budget
+        Arrays that broadcast.
+    ops
+        Array namespace.
+    """
+    log_token = cost.log_token(log_size, ops)
+    log_tokens = log_budget - log_token
+    # log(t - s) = log t + log1p(-s/t), exact where nothing is served
+    share = ops.minimum(numbers["served"] * ops.exp(-log_tokens), 1.0)
+    left = log_tokens + ops.log1p(-share)
+    capped = ops.minimum(left, ops.log(numbers["compute_cap"]) - log_token)
+    return ops.minimum(capped, ops.log(numbers["data_cap"]))
+
+
+def log_resources(
+    law: AbstractLaw,
+    repeats: bool,
+    numbers: Mapping[str, Any],
+    log_size: Any,
+    log_data: Any,
+    ops: Any = np,
+) -> dict[str, Any]:
+    """Log of each resource of a law at a model size and a number of tokens.
+
+    Parameters
+    ----------
+    law
+        What they are for.
+    repeats
+        Whether to count repeated tokens as fewer.
+    numbers
+        `Line.numbers`.
+    log_size, log_data
+        Arrays that broadcast.
+    ops
+        Array namespace.
+    """
+    values = {N.name: log_size, D.name: log_data}
+    if repeats:
+        rate, log_unique = numbers["repetition"], ops.log(numbers["unique"])
+        over = ops.maximum(ops.expm1(log_data - log_unique), 0.0)
+        fresh = ops.minimum(log_data, log_unique)
+        values[D.name] = fresh + ops.log1p(-rate * ops.expm1(-over / rate))
+    for resource in law.resources:
+        if resource.name not in values:
+            given = numbers["unique"] if resource.name == UNIQUE else numbers[resource.name]
+            values[resource.name] = ops.log(given) + 0.0 * log_data
+    return values

@@ -1,0 +1,67 @@
+"""What a plan minimises: a reduction of the loss over posterior draws to one risk."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from bayescale.errors import UsageError
+
+
+@dataclass(frozen=True)
+class AbstractObjective(ABC):
+    """What the recommended allocation minimises at a given budget.
+
+    `search` is False where the recommendation needs no search along the budget line.
+    """
+
+    meaning: ClassVar[str]
+    search: ClassVar[bool] = True
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """By which it is chosen, its level included."""
+
+    @abstractmethod
+    def risk(self, losses: Any, best: Any, ops: Any) -> Any:
+        """Reduce the first axis.
+
+        Parameters
+        ----------
+        losses
+            Loss in nats, (draw, ...).
+        best
+            The lowest loss of each draw at the same budget, (draw, ...).
+        ops
+            Array namespace.
+        """
+
+
+@dataclass(frozen=True)
+class AbstractLevelled(AbstractObjective):
+    """An objective with a probability.
+
+    Parameters
+    ----------
+    level
+        Probability between 0 and 1, exclusive.
+
+    Raises
+    ------
+    UsageError
+        If it is not.
+    """
+
+    level: float = 0.9
+    called: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        if not 0 < self.level < 1:
+            raise UsageError(
+                f"the level of {self.called} is a probability between 0 and 1; got {self.level:g}."
+            )
+
+    @property
+    def name(self) -> str:
+        """Its name with the level."""
+        return f"{self.called}({self.level:g})"

@@ -1,0 +1,1 @@
+"""One plot a file; the function called after the file is the plot."""

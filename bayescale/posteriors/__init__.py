@@ -1,0 +1,1 @@
+"""What inference gives: posteriors of one law, of groups, of several laws, and checks of them."""

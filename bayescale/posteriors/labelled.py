@@ -1,0 +1,70 @@
+"""Draws with names: the ArviZ tree of a posterior, and the record of how it was made."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayescale.models.draws import Draws
+from bayescale.models.model import Model
+from bayescale.runs.table import Runs
+
+
+def to_tree(model: Model, runs: Runs, result: Draws) -> xr.DataTree:
+    """Draws as an ArviZ `DataTree`: posterior, sample_stats, observed_data."""
+    dims = ("chain", "draw")
+    posterior: dict[str, Any] = {
+        name: ((*dims, "group") if model.shapes[name] else dims, values)
+        for name, values in result.coordinates.items()
+    }
+    scalars = {n: v for n, v in result.coordinates.items() if not model.shapes[n]}
+    natural = model.law.values(model.parameters(scalars, np))
+    posterior |= {name: (dims, values) for name, values in natural.items()}
+    chains, draws = next(iter(scalars.values())).shape
+    coords: dict[str, Any] = {"chain": np.arange(chains), "draw": np.arange(draws)}
+    stats = xr.Dataset({n: (dims, v) for n, v in result.sample_stats.items()}, coords)
+    if model.pooling is not None:
+        coords["group"] = list(model.pooling.groups)
+    identity = runs.table["run"].astype(str).to_numpy()
+    observed = {name: ("run", runs.column(name)) for name in _kept(model, runs)}
+    return xr.DataTree.from_dict(
+        {
+            "posterior": xr.Dataset(posterior, coords),
+            "sample_stats": stats,
+            "observed_data": xr.Dataset(observed, {"run": identity}),
+        }
+    )
+
+
+def _kept(model: Model, runs: Runs) -> list[str]:
+    """Columns of the table without which the fit could not be repeated."""
+    options = [v for value in model.likelihood.to_dict().values() for v in _texts(value)]
+    if model.pooling is not None:
+        options.append(model.pooling.column)
+    named = [name for name in options if name in runs.table and name != "run"]
+    resources = [r.name for r in model.law.resources] + [n for n in runs.resources]
+    return list(dict.fromkeys([*resources, *named, "loss"]))
+
+
+def _texts(value: Any) -> list[str]:
+    if isinstance(value, tuple | list):
+        return [str(v) for v in value]
+    return [value] if isinstance(value, str) else []
+
+
+def record_of(runs: Runs, *, engine: str, seed: int, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What to remember of a fit: table, engine, seed, versions and the engine's own numbers."""
+    from importlib.metadata import version
+
+    packages = ("bayescale", "jax", "numpyro", "arviz-stats", "numpy", "scipy")
+    return {
+        "engine": engine,
+        "seed": seed,
+        "table": runs.name,
+        "n_runs": len(runs),
+        "data_hash": runs.data_hash,
+        "notes": list(runs.notes),
+        "versions": {name: version(name) for name in packages},
+        **facts,
+    }

@@ -1,0 +1,425 @@
+"""The posterior: draws of a law's parameters with everything needed to use and reproduce them."""
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from jaxtyping import Float
+
+from bayescale.diagnosis import TAIL_PROB, Diagnosis
+from bayescale.errors import DiagnosticsWarning, PosteriorFileError, UsageError
+from bayescale.models import pointwise
+from bayescale.models.drift import beyond
+from bayescale.models.formulas import find_law
+from bayescale.models.model import Model, sample_noise
+from bayescale.models.observations import Observations
+from bayescale.models.outliers import outlier_table
+from bayescale.posteriors.file import read_posterior, write_posterior
+from bayescale.posteriors.prediction import QUANTILES, Prediction, distance, points_of
+from bayescale.runs.table import Runs
+from theory.declaration.law import AbstractLaw
+from theory.errors import TheoryError
+
+FARTHEST = 700.0
+"""Log losses beyond are held here: e^700 is about the largest number there is."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Posterior:
+    """Draws from the posterior of a law.
+
+    Made by `bayescale.fit`, by `Posterior.load`, or from anyone's draws by
+    `Posterior.from_draws`.
+
+    Parameters
+    ----------
+    law
+        The law whose parameters are drawn.
+    model
+        The law with its priors and likelihood; None for draws made elsewhere.
+    data
+        ArviZ `DataTree` with groups ``posterior`` (coordinates, noise parameters and the law's
+        own parameters, dims chain and draw), ``sample_stats``, ``observed_data``.
+    diagnosis
+        The gate's verdict.
+    record
+        How the draws were made: engine, seed, versions, hash and name of the table, notes.
+    """
+
+    law: AbstractLaw
+    model: Model | None
+    data: xr.DataTree
+    diagnosis: Diagnosis
+    record: Mapping[str, Any]
+
+    @classmethod
+    def from_draws(
+        cls, law: str | AbstractLaw, draws: Mapping[str, Any] | pd.DataFrame
+    ) -> "Posterior":
+        """Use draws made elsewhere, such as a bootstrap's, as a posterior.
+
+        Parameters
+        ----------
+        law
+            A law or its name.
+        draws
+            Every parameter of the law by its name, in the user's units; arrays of shape (draw,).
+
+        Raises
+        ------
+        UsageError
+            If a parameter is missing or out of its domain.
+        """
+        law = find_law(law)
+        try:
+            law.logs({str(name): draws[name] for name in draws}, parameters_only=True)
+        except TheoryError as error:
+            raise UsageError(str(error)) from error
+        arrays = {p.name: np.atleast_1d(np.asarray(draws[p.name], float)) for p in law.parameters}
+        if (
+            len({array.shape for array in arrays.values()}) > 1
+            or arrays[law.parameters[0].name].ndim > 1
+        ):
+            shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+            raise UsageError(f"every parameter needs draws of one shape (draw,); got {shapes}.")
+        posterior = {name: (("chain", "draw"), array[None, :]) for name, array in arrays.items()}
+        tree = xr.DataTree.from_dict({"posterior": xr.Dataset(posterior)})
+        unknown = "these draws were made elsewhere, so nothing is known of their convergence."
+        return cls(law, None, tree, Diagnosis(warnings=(unknown,)), {"engine": "given draws"})
+
+    def __repr__(self) -> str:
+        sizes = self.draws.sizes
+        return (
+            f"Posterior('{self.law.name}', {sizes['chain']} x {sizes['draw']} draws, "
+            f"engine {self.record['engine']}, {self.record.get('n_runs', 'no')} runs, "
+            f"diagnostics {self.diagnosis.status})"
+        )
+
+    @property
+    def seed(self) -> int:
+        """Seed of the fit; 0 for draws made elsewhere."""
+        return int(self.record.get("seed", 0))
+
+    @property
+    def draws(self) -> xr.Dataset:
+        """Group ``posterior``: variables with dims (chain, draw)."""
+        return cast(xr.Dataset, self.data["posterior"].to_dataset())
+
+    @cached_property
+    def log_parameters(self) -> dict[str, Float[np.ndarray, " draw"]]:
+        """Law parameters, chains joined: logarithm of each positive one, value of each other."""
+        out = {}
+        for parameter in self.law.parameters:
+            values = self.draws[parameter.name].to_numpy().reshape(-1)
+            out[parameter.name] = np.log(values) if parameter.domain.is_positive else values
+        return out
+
+    @property
+    def noise_names(self) -> tuple[str, ...]:
+        """Names of the likelihood's parameters."""
+        return () if self.model is None else tuple(self.model.likelihood.priors())
+
+    @property
+    def noise_draws(self) -> dict[str, Float[np.ndarray, "draw 1"]]:
+        """Draws of the likelihood's parameters, chains joined, as columns."""
+        return {name: self.draws[name].to_numpy().reshape(-1, 1) for name in self.noise_names}
+
+    def summary(self, *, coordinates: bool = False) -> pd.DataFrame:
+        """Posterior mean, sd, quantiles, R-hat and ESS of each parameter.
+
+        Parameters
+        ----------
+        coordinates
+            Give the pivot coordinates, in which the law is sampled, in place of the law's own
+            parameters.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Index: parameter. Columns: mean, sd, q05, q50, q95, r_hat, ess_bulk, ess_tail. For
+            independent draws (the Laplace engine) R-hat is not defined, hence NaN, and the ESS
+            is that of the importance weights.
+        """
+        names: Sequence[str] = [parameter.name for parameter in self.law.parameters]
+        if coordinates:
+            names = self.law.chart.names
+        return self.describe(
+            {name: self.draws[name].to_numpy() for name in [*names, *self.noise_names]}
+        )
+
+    def describe(self, quantities: Mapping[str, np.ndarray]) -> pd.DataFrame:
+        """Summary table, as `summary`, of any quantities of shape (chain, draw)."""
+        rows = {}
+        for name, values in quantities.items():
+            sd = values.std(ddof=1) if values.size > 1 else np.nan
+            row = {"mean": values.mean(), "sd": sd}
+            row |= {key: np.quantile(values, level) for key, level in QUANTILES.items()}
+            rows[name] = row | self._convergence(values)
+        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("parameter")
+
+    def _convergence(self, values: np.ndarray) -> dict[str, float]:
+        constant = bool(np.ptp(values) == 0)
+        if "importance_ess" in self.record and not constant:
+            ess = float(self.record["importance_ess"])
+            return {"r_hat": np.nan, "ess_bulk": ess, "ess_tail": ess}
+        if constant or values.shape[0] < 2:
+            return {"r_hat": np.nan, "ess_bulk": np.nan, "ess_tail": np.nan}
+        from arviz_stats.base import array_stats
+
+        stats: Any = array_stats  # what its functions return depends on the shape
+        return {
+            "r_hat": float(stats.rhat(values)),
+            "ess_bulk": float(stats.ess(values, method="bulk")),
+            "ess_tail": float(stats.ess(values, method="tail", prob=TAIL_PROB)),
+        }
+
+    def diagnose(self) -> Diagnosis:
+        """The gate's verdict: ok, warn or refuse, with the reasons."""
+        return self.diagnosis
+
+    def predict(
+        self,
+        *,
+        noise: bool = False,
+        drift: bool = True,
+        seed: int | None = None,
+        force: bool = False,
+        **resources: Any,
+    ) -> Prediction:
+        """Posterior of the loss at given resources.
+
+        Parameters
+        ----------
+        noise
+            Include the scatter of a new run.
+        drift
+            Include what the law may be wrong by beyond the runs (`bayescale.models.drift`); it is
+            zero within their range. Without it and noise the prediction is that of the law alone.
+        seed
+            Seed of that scatter; the fit's own by default.
+        force
+            Predict even where the gate refuses; the result is then marked.
+        **resources
+            Each resource of the law by name (``N=70e9, D=1.4e12``): numbers or arrays of shape
+            (point,) that broadcast.
+
+        Returns
+        -------
+        Prediction
+
+        Raises
+        ------
+        UsageError
+            If a resource is missing, unknown or not positive, or `noise` is asked of draws
+            without a likelihood.
+        DiagnosticsRefused
+            If the gate refuses and `force` is not given.
+
+        Warns
+        -----
+        DiagnosticsWarning
+            If a point is more than a thousand times as large as the largest run, in the product
+            of its sizes; the prediction carries the sentence.
+        """
+        self.diagnosis.require(force=force)
+        points = points_of(self.law, resources)
+        doubts = distance(points, self._sizes, self._log_largest)
+        for doubt in doubts:
+            warnings.warn(doubt, DiagnosticsWarning, stacklevel=2)
+        logs = {name: np.log(points[name].to_numpy()) for name in points}
+        columns = {name: array[:, None] for name, array in self.log_parameters.items()}
+        log_loss = self.law.log_loss(columns, {n: row[None, :] for n, row in logs.items()}, np)
+        if drift:
+            log_loss = log_loss + self.log_drift({n: row[None, :] for n, row in logs.items()})
+        if noise:
+            if self.model is None:
+                raise UsageError("these draws came without a likelihood; pass noise=False.")
+            rows = Observations({n: row[None, :] for n, row in logs.items()})
+            scatter = self.model.likelihood.noise(log_loss, self.noise_draws, rows, np)
+            rng = np.random.default_rng(self.seed if seed is None else seed)
+            log_loss = sample_noise(scatter, rng, log_loss.shape)
+            # Student-t draws of very few degrees of freedom leave the range of numbers.
+            log_loss = np.clip(log_loss, -FARTHEST, FARTHEST)
+        trusted = not self.diagnosis.refusals
+        return Prediction(points, np.exp(log_loss), noise, trusted, doubts)
+
+    def log_drift(self, log_resources: Mapping[str, Any]) -> Any:
+        """Random shift of log loss beyond the runs, draw by draw: see `bayescale.models.drift`.
+
+        Parameters
+        ----------
+        log_resources
+            Logarithm of each size by name; arrays that broadcast to (draw, point).
+
+        Returns
+        -------
+        Array (draw, point); 0.0 for a model without drift and for draws made elsewhere.
+        """
+        if self.model is None or self.model.drift is None or self.runs is None:
+            return 0.0
+        sizes = self._sizes
+        if not sizes or not set(sizes) <= set(self.runs):
+            return 0.0
+        seen = {name: np.log(self.runs[name].to_numpy(np.float64)) for name in sizes}
+        distance = beyond(seen, log_resources, sizes)
+        return self.model.drift.shift(self.noise_draws["sigma"], distance, self.seed)
+
+    @cached_property
+    def _log_largest(self) -> float | None:
+        """Largest log product of sizes among the runs; asked at every point of a plot."""
+        if self.runs is None or not set(self._sizes) <= set(self.runs):
+            return None
+        return float(np.log(self.runs[self._sizes].to_numpy(np.float64)).sum(axis=1).max())
+
+    @property
+    def _sizes(self) -> list[str]:
+        return [r.name for r in self.law.resources if not r.is_covariate]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Summary and diagnostics as plain data, for JSON."""
+        table = self.summary().drop(columns="ess_tail")
+        return {
+            "law": self.law.name,
+            "engine": self.record.get("engine"),
+            "seed": self.seed,
+            "n_runs": self.record.get("n_runs"),
+            "params": table.to_dict(orient="index"),
+            "diagnostics": self.diagnosis.to_dict(),
+        }
+
+    @property
+    def runs(self) -> pd.DataFrame | None:
+        """The observed runs that were fitted (resources, loss), or None for given draws."""
+        if "observed_data" not in self.data:
+            return None
+        return cast(xr.Dataset, self.data["observed_data"].to_dataset()).to_dataframe()
+
+    @cached_property
+    def observed(self) -> Runs | None:
+        """The table that was fitted, with the columns that the fit needs; None for given draws."""
+        if self.runs is None:
+            return None
+        table = self.runs.rename_axis("run").reset_index()
+        notes = tuple(self.record.get("notes", ()))
+        return Runs(table, str(self.record.get("table", "table")), notes)
+
+    @cached_property
+    def sites(self) -> dict[str, np.ndarray]:
+        """What was sampled, and what was fixed, chains joined: (draw,), offsets (draw, group).
+
+        Raises
+        ------
+        UsageError
+            If the draws came without a model.
+        """
+        if self.model is None:
+            raise UsageError("these draws came without a model; make them with `bayescale.fit`.")
+        return {
+            name: self.draws[name].to_numpy().reshape(-1, *self.model.shapes[name])
+            for name in self.model.priors.table
+        }
+
+    @cached_property
+    def fitted_model(self) -> tuple[Model, Observations]:
+        """The model, and what it sees of the runs.
+
+        Raises
+        ------
+        UsageError
+            If the draws came without a model or without runs.
+        """
+        if self.model is None or self.observed is None:
+            raise UsageError(
+                "these draws came without a likelihood or without runs; fit the table with "
+                "`bayescale.fit` to ask this."
+            )
+        return self.model, self.model.observe(self.observed)
+
+    def log_likelihood(self) -> Float[np.ndarray, "draw run"]:
+        """Log density of each run's log loss at each draw, chains joined.
+
+        Where rows depend on each other it is that of a row given the earlier rows of its group,
+        so that the sum over a group is the group's joint log density. It is computed, not stored.
+
+        Raises
+        ------
+        UsageError
+            If the draws came without a likelihood or without runs.
+        """
+        model, rows = self.fitted_model
+        return pointwise.log_likelihood(model, self.sites, rows)
+
+    def outliers(self) -> pd.DataFrame:
+        """How far each run lies from the law, and the probability that it is an outlier.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Index: run; the likeliest outliers first. Columns: the law's resources, loss,
+            ``fitted`` (posterior median of the law's loss), ``residual`` (posterior median of
+            ``(log loss - location)/scale``, given earlier rows of a group) and ``probability``,
+            by the likelihood's own definition (`AbstractLikelihood.outlier_probability`).
+
+        Raises
+        ------
+        UsageError
+            If the draws came without a likelihood or without runs.
+        """
+        model, rows = self.fitted_model
+        runs = cast(pd.DataFrame, self.runs)
+        return outlier_table(model, self.sites, rows, runs)
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write everything to a netCDF file; the file appears whole or not at all.
+
+        Raises
+        ------
+        UsageError
+            If the draws came without a model.
+        PosteriorFileError
+            If the file cannot be written.
+        """
+        if self.model is None:
+            raise UsageError("draws made elsewhere have no model to save; save them as a table.")
+        about = {
+            "model": self.model.to_dict(),
+            "diagnosis": {
+                "refusals": list(self.diagnosis.refusals),
+                "warnings": list(self.diagnosis.warnings),
+            },
+            "record": dict(self.record),
+        }
+        return write_posterior(self.data, about, Path(path))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike, *, law: AbstractLaw | None = None) -> "Posterior":
+        """Read what `save` wrote; the result predicts and plans identically.
+
+        Parameters
+        ----------
+        path
+            The netCDF file.
+        law
+            The law, where it is not one of the catalogue; its formula must be the saved one.
+
+        Raises
+        ------
+        PosteriorFileError
+            If the file is missing, damaged, of another format, or of another law.
+        """
+        source = Path(path)
+        data, about = read_posterior(source)
+        try:
+            model = Model.from_dict(about["model"], law=law)
+        except (UsageError, TheoryError) as error:
+            raise PosteriorFileError(f"'{source}' cannot be used: {error}") from error
+        verdict = about["diagnosis"]
+        diagnosis = Diagnosis(tuple(verdict["refusals"]), tuple(verdict["warnings"]))
+        return cls(model.law, model, data, diagnosis, about["record"])

@@ -1,0 +1,118 @@
+"""A mixture of posteriors of one table: predicts and plans with the uncertainty of the form."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bayescale.diagnosis import Diagnosis
+from bayescale.posteriors.posterior import Posterior
+from bayescale.posteriors.prediction import Prediction
+from bayescale.posteriors.thinning import thinned, whole_shares
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Stack:
+    """A weighted mixture of posteriors of one table.
+
+    Made by `stack`. Predicts, and plans with `bayescale.plan`, like a posterior.
+
+    Parameters
+    ----------
+    members
+        Posteriors by name.
+    weights
+        Their weights, which add up to 1.
+    scores
+        What the weights rest on: one row a law.
+    by
+        How they were found.
+    """
+
+    members: Mapping[str, Posterior]
+    weights: Mapping[str, float]
+    scores: pd.DataFrame
+    by: str
+
+    def __repr__(self) -> str:
+        told = ", ".join(f"{name} {weight:.2f}" for name, weight in self.weights.items())
+        return f"Stack(by {self.by}: {told}; diagnostics {self.diagnosis.status})"
+
+    @property
+    def seed(self) -> int:
+        """Seed of its first member."""
+        return next(iter(self.members.values())).seed
+
+    @cached_property
+    def diagnosis(self) -> Diagnosis:
+        """What the gate says of members that carry weight, each reason with its law."""
+        total = Diagnosis()
+        for name, post in self.members.items():
+            if self.weights[name] > 0.001:
+                total += Diagnosis(
+                    tuple(f"{name}: {reason}" for reason in post.diagnosis.refusals),
+                    tuple(f"{name}: {reason}" for reason in post.diagnosis.warnings),
+                )
+        return total
+
+    def diagnose(self) -> Diagnosis:
+        """What the gate says: ok, warn or refuse, with the reasons."""
+        return self.diagnosis
+
+    def summary(self) -> pd.DataFrame:
+        """Weights, and the scores that they rest on; one row a law."""
+        return self.scores.assign(weight=pd.Series(dict(self.weights)))
+
+    def choose(self, parts: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Draws of the mixture from draws of the members, (draw, ...) each.
+
+        Every member gives its share of draws, evenly thinned: the mixture has as many as the
+        largest member.
+        """
+        names = list(self.members)
+        total = max(len(parts[name]) for name in names)
+        shares = whole_shares(np.array([self.weights[name] for name in names]), total)
+        return np.concatenate(
+            [
+                parts[name][thinned(len(parts[name]), int(share))]
+                for name, share in zip(names, shares, strict=True)
+            ]
+        )
+
+    def predict(self, *, force: bool = False, **options: Any) -> Prediction:
+        """Posterior of the loss at given resources, the law not known.
+
+        Parameters
+        ----------
+        force
+            Predict even where the gate refuses; the result is then marked.
+        **options
+            As for `Posterior.predict`: resources by name, ``noise``, ``drift``, ``seed``.
+
+        Raises
+        ------
+        DiagnosticsRefused
+            If the gate refuses a member that carries weight, and `force` is not given.
+        UsageError
+            If the resources are not those of every law.
+        """
+        self.diagnosis.require(force=force)
+        parts = {n: post.predict(force=True, **options) for n, post in self.members.items()}
+        first = next(iter(parts.values()))
+        return replace(
+            first,
+            draws=self.choose({name: part.draws for name, part in parts.items()}),
+            trusted=not self.diagnosis.refusals,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        return {
+            "by": self.by,
+            "weights": dict(self.weights),
+            "members": {name: post.to_dict() for name, post in self.members.items()},
+            "diagnostics": self.diagnosis.to_dict(),
+        }

@@ -1,0 +1,74 @@
+"""What a folder holds, by the names of its modules: to add a thing, add a file.
+
+Likelihoods, engines, objectives, costs, plots, subcommands and file formats are each a folder in
+which every module is one of them. Nothing re-types their names: error lists, help texts and tests
+iterate over the folder. Names are read without importing a module, because some cost seconds.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
+from pkgutil import iter_modules
+from types import ModuleType
+
+
+class Folder[Thing](Mapping[str, Thing]):
+    """The things that the modules of a folder define, by the name of the module.
+
+    Parameters
+    ----------
+    package
+        The folder, as a package's name. A further folder appended to the package's ``__path__``
+        adds its modules.
+    find
+        From a module to its thing.
+
+    Examples
+    --------
+    >>> [*Folder("bayescale.planning.objectives", lambda module: module.__doc__)][:2]
+    ['cvar', 'expected_loss']
+    """
+
+    def __init__(self, package: str, find: Callable[[ModuleType], Thing]) -> None:
+        self._package, self._find = package, find
+
+    def __iter__(self) -> Iterator[str]:
+        found = iter_modules(import_module(self._package).__path__)
+        return iter(sorted(module.name for module in found))
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __contains__(self, name: object) -> bool:
+        return name in [*self]
+
+    def __getitem__(self, name: str) -> Thing:
+        if name not in self:
+            raise KeyError(name)
+        return self._find(import_module(f"{self._package}.{name}"))
+
+    def __repr__(self) -> str:
+        return f"Folder({self._package}: {', '.join(self)})"
+
+
+def defined[Kind](module: ModuleType, kind: type[Kind]) -> type[Kind]:
+    """The one class of a kind that a module defines itself.
+
+    Raises
+    ------
+    TypeError
+        If it defines none, or several.
+    """
+    found = [
+        thing
+        for thing in vars(module).values()
+        if isinstance(thing, type)
+        and issubclass(thing, kind)
+        and thing.__module__ == module.__name__
+    ]
+    if len(found) != 1:
+        told = ", ".join(one.__name__ for one in found) or "none"
+        raise TypeError(
+            f"{module.__name__} must define one {kind.__name__}, but defines {told}; one class a "
+            "file."
+        )
+    return found[0]

@@ -1,0 +1,1 @@
+"""How well posteriors predict runs that they have not seen."""

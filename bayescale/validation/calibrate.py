@@ -1,0 +1,290 @@
+"""`calibrate`: whether the intervals of a law hold on the user's own table, looking ahead.
+
+The smaller runs are fitted, the larger ones forecast, at several cuts of compute; the intervals
+should cover at their nominal rate. Several laws and their stack are compared on the same cuts. What
+a stack knows at a cut are the forecasts of earlier cuts.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.special import logsumexp
+
+from bayescale.distributions.prior import Prior
+from bayescale.errors import UsageError
+from bayescale.models.drift import Drift, beyond
+from bayescale.models.formulas import find_law
+from bayescale.models.likelihood import AbstractLikelihood
+from bayescale.models.model import DRIFT, Model
+from bayescale.posteriors.posterior import Posterior
+from bayescale.progress import Progress
+from bayescale.runs.table import Runs, read_runs
+from bayescale.validation.forecast import Forecast, law_at, log_predictive, mixture
+from bayescale.validation.leave_future_out import Cut, Outlook, divide, look_ahead
+from bayescale.validation.stacking import EVIDENCE, stacking_weights
+from theory.declaration.law import AbstractLaw
+
+LEVELS = (0.5, 0.8, 0.9, 0.95)
+"""Nominal levels of the central predictive intervals."""
+
+LAWS = ("chinchilla", "share")
+"""Laws that are compared unless the user names others."""
+
+STACK = "stack"
+
+RATES = np.geomspace(0.1, 20.0, 41)
+"""Rates of drift at which the forecasts are scored."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Calibration:
+    """How forecasts of larger runs from smaller ones turned out.
+
+    Parameters
+    ----------
+    outlook
+        Cuts, posteriors and forecasts of every law.
+    stacked
+        Forecasts of the stack at each cut, and its weights there; empty without one.
+    weights
+        Law -> its weight in the stack at each cut.
+    drifts
+        Law -> drift with the rate that the cuts teach.
+    seed
+        Seed of the fits.
+    """
+
+    outlook: Outlook
+    stacked: tuple[Forecast, ...]
+    weights: pd.DataFrame
+    drifts: Mapping[str, Drift]
+    seed: int
+
+    @property
+    def forecasts(self) -> dict[str, tuple[Forecast, ...]]:
+        """Law, or ``stack`` -> forecast at each cut."""
+        more = {STACK: self.stacked} if self.stacked else {}
+        return dict(self.outlook.forecasts) | more
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row a law and cut.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Index: law, cut (its size). Columns: ``n_past``, ``n_future``, ``reach`` (largest future
+            size over largest past one), ``coverage_50`` ... ``coverage_95``, ``width_90`` (mean, in
+            log loss), ``interval_score_90`` (lower is better), ``log_score`` (nats a run, higher
+            is better), ``rmse`` and ``bias`` (seen less predicted median, in log loss), ``status``
+            (what the gate says of the fit).
+        """
+        rows = []
+        for name, forecasts in self.forecasts.items():
+            for index, (cut, one) in enumerate(zip(self.outlook.cuts, forecasts, strict=True)):
+                row = {"law": name, "cut": cut.at, **_sizes(cut), **scores(one)}
+                posteriors = self.outlook.posteriors.get(name)
+                row["status"] = str(posteriors[index].diagnosis.status) if posteriors else ""
+                rows.append(row)
+        return pd.DataFrame(rows).set_index(["law", "cut"])
+
+    def summary(self) -> pd.DataFrame:
+        """The table averaged over cuts; one row a law (root mean square for ``rmse``)."""
+        table = self.table.drop(columns="status").astype(np.float64)
+        squared = table.assign(rmse=table["rmse"] ** 2)
+        means = pd.DataFrame(squared.groupby(level="law", sort=False).mean())
+        return means.assign(rmse=np.sqrt(means["rmse"]))
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """For every law whether its 90% intervals held, in sentences with what to do."""
+        return tuple(self._sentence(name, found) for name, found in self.forecasts.items())
+
+    def _sentence(self, name: str, forecasts: Sequence[Forecast]) -> str:
+        hits = sum(round(one.coverage(0.9) * len(one.log_loss)) for one in forecasts)
+        total = sum(len(one.log_loss) for one in forecasts)
+        rate = hits / total
+        told = f"{name}: 90% intervals covered {rate:.0%} of {total} forecasts of larger runs"
+        if rate < 0.8:
+            drift = self.drifts.get(name)
+            if drift is None:
+                return f"{told}; the laws are too sure, so stack others or ask less far ahead."
+            median = float(drift.rate.scipy().median())
+            return (
+                f"{told}; the law is too sure of what lies beyond the runs, so fit it with the "
+                f"drift that these cuts teach (rate {median:.2g}; `.drifts['{name}']`), or another "
+                "law."
+            )
+        if rate > 0.98:
+            return f"{told}; the intervals are wider than they need be."
+        return f"{told}."
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        return {
+            "table": self.table.reset_index().to_dict(orient="records"),
+            "summary": self.summary().reset_index().to_dict(orient="records"),
+            "weights": self.weights.reset_index().to_dict(orient="records"),
+            "drifts": {name: drift.to_dict() for name, drift in self.drifts.items()},
+            "reasons": list(self.reasons),
+            "seed": self.seed,
+        }
+
+    def __repr__(self) -> str:
+        return "\n".join([f"Calibration at {len(self.outlook.cuts)} cuts", *self.reasons])
+
+
+def calibrate(
+    runs: Runs | pd.DataFrame | Any,
+    law: str | AbstractLaw | Sequence[str | AbstractLaw] = LAWS,
+    *,
+    cuts: Sequence[float] | None = None,
+    likelihood: str | AbstractLikelihood = "studentt",
+    prior: Mapping[str, Prior | float] | None = None,
+    drift: Drift | None = DRIFT,
+    seed: int = 0,
+    progress: Progress | None = None,
+    client: Any = None,
+) -> Calibration:
+    """Leave the future out: fit the runs below each cut, forecast those above.
+
+    Parameters
+    ----------
+    runs
+        A table, or what `read_runs` reads. Rows of one run stay together.
+    law
+        One or several laws; with several, their stack is judged too.
+    cuts
+        Sizes at which to cut: compute, or the product of the resources where the table has none.
+        By default the 40, 50, 60, 70 and 80% quantiles of the runs.
+    likelihood, prior, drift
+        As for `bayescale.fit`.
+    seed
+        Seed of everything random.
+    progress
+        Called with a few words at each stage.
+    client
+        A `distributed.Client` over which the fits are spread; see `fit_many`.
+
+    Returns
+    -------
+    Calibration
+
+    Raises
+    ------
+    RunsError
+        If the table is too small, or a given cut leaves too few runs on a side.
+    UsageError
+        If a name is unknown.
+
+    Examples
+    --------
+    >>> import bayescale as bs
+    >>> result = bs.calibrate(bs.load("tiny_lm"), law="chinchilla", cuts=[2e11])  # doctest: +SKIP
+    """
+    table = runs if isinstance(runs, Runs) else read_runs(runs)
+    single = isinstance(law, str | AbstractLaw)
+    chosen = [find_law(one, columns=table.table.columns) for one in ([law] if single else law)]
+    if not chosen:
+        raise UsageError("there is no law to calibrate; name at least one.")
+    options: dict[str, Any] = {"likelihood": likelihood, "drift": drift}
+    recipes = {one.name: _recipe(one, prior, options) for one in chosen}
+    if len(recipes) < len(chosen):
+        raise UsageError(f"a law is named twice: {', '.join(one.name for one in chosen)}.")
+    least = max(len(recipe(table).free) for recipe in recipes.values()) + 2
+    divided = divide(table, cuts, least)
+    outlook = look_ahead(table, recipes, divided, seed=seed, progress=progress, client=client)
+    stacked, weights = stack_ahead(outlook) if len(recipes) > 1 else ((), pd.DataFrame())
+    drifts = {}
+    if drift is not None:
+        drifts = {name: learn_drift(outlook, name, drift) for name in recipes}
+    return Calibration(outlook, stacked, weights, drifts, seed)
+
+
+def _recipe(law: AbstractLaw, prior: Mapping[str, Prior | float] | None, options: Any) -> Any:
+    def make(runs: Runs) -> Model:
+        known = {n: p for n, p in (prior or {}).items()}
+        return Model.for_runs(law, runs, prior=known, **options)
+
+    return make
+
+
+def _sizes(cut: Cut) -> dict[str, Any]:
+    return {
+        "n_past": int(cut.past.sum()),
+        "n_future": int(cut.future.sum()),
+        "reach": cut.reach,
+    }
+
+
+def scores(one: Forecast) -> dict[str, float]:
+    """Coverage at each level, width, interval score, log score, error and bias of a forecast."""
+    covered = {f"coverage_{level * 100:g}": one.coverage(level) for level in LEVELS}
+    return covered | {
+        "width_90": one.width(0.9),
+        "interval_score_90": one.interval_score(0.9),
+        "log_score": one.log_score,
+        "rmse": one.rmse,
+        "bias": float(np.mean(one.error)),
+    }
+
+
+def stack_ahead(outlook: Outlook) -> tuple[tuple[Forecast, ...], pd.DataFrame]:
+    """Forecasts of the stack at each cut, with weights from earlier cuts only.
+
+    At a cut the weights rest on forecasts made at earlier cuts of runs that lie below it; at the
+    first they are equal.
+    """
+    names = list(outlook.forecasts)
+    found, rows = [], []
+    for index, cut in enumerate(outlook.cuts):
+        seen = [outlook.log_densities(name, until=index) for name in names]
+        weights = stacking_weights(seen)
+        parts = [outlook.forecasts[name][index] for name in names]
+        found.append(mixture(parts, weights))
+        rows.append({"cut": cut.at, **dict(zip(names, weights, strict=True))})
+    return tuple(found), pd.DataFrame(rows).set_index("cut")
+
+
+def learn_drift(outlook: Outlook, law: str, drift: Drift) -> Drift:
+    """Drift whose rate the forecasts of a table teach.
+
+    The posterior of the rate on a grid, from its distribution in `drift` and the mean log
+    predictive densities at each cut, which count as a few independent observations (`EVIDENCE` of
+    `bayescale.validation.stacking`); a LogNormal with the same mean and variance of the logarithm.
+    """
+    if drift.rate.is_fixed:
+        return drift
+    prior = drift.rate.scipy()
+    log_weight = prior.logpdf(RATES) + np.log(RATES)
+    for post, cut in zip(outlook.posteriors[law], outlook.cuts, strict=True):
+        log_weight = log_weight + EVIDENCE * _scored(post, outlook.runs.select(cut.future))
+    weight = np.exp(log_weight - logsumexp(log_weight))
+    logs = np.log(RATES)
+    mean = float(weight @ logs)
+    spread = float(np.sqrt(weight @ (logs - mean) ** 2))
+    return Drift(Prior("LogNormal", mu=mean, sigma=max(spread, 0.05)))
+
+
+def _scored(posterior: Posterior, runs: Runs) -> np.ndarray:
+    """Mean log predictive density of runs at each rate of `RATES`."""
+    model = posterior.model
+    assert model is not None
+    assert posterior.observed is not None
+    sizes = [r.name for r in posterior.law.sizes]
+    seen = {name: np.log(posterior.observed.column(name)) for name in sizes}
+    mean, rows = law_at(posterior, runs)
+    noise, log_loss = posterior.noise_draws, np.log(runs.loss)
+    z = np.random.default_rng([posterior.seed, 0x2A7E]).standard_normal((len(mean), 1))
+    unit = noise["sigma"] * beyond(seen, rows.log_resources, sizes) * z
+    found = [
+        np.mean(
+            log_predictive(model.likelihood.noise(mean + rate * unit, noise, rows, np), log_loss)
+        )
+        for rate in RATES
+    ]
+    return np.array(found)

@@ -1,0 +1,66 @@
+"""How well a posterior predicts runs that it has not seen."""
+
+from dataclasses import dataclass
+
+from bayescale.posteriors.posterior import Posterior
+from bayescale.runs.table import Runs
+from bayescale.validation.forecast import forecast
+
+
+@dataclass(frozen=True)
+class HoldOut:
+    """Predictive performance on held-out runs.
+
+    Parameters
+    ----------
+    n_runs
+        How many runs were held out.
+    log_score
+        Mean log predictive density of log loss, nats a run; higher is better.
+    rmse
+        Root mean square error of the predicted median, in log loss.
+    coverage
+        Fraction of runs inside the central 90% predictive interval.
+    width
+        Mean width of that interval, in log loss.
+    """
+
+    n_runs: int
+    log_score: float
+    rmse: float
+    coverage: float
+    width: float
+
+
+def hold_out(posterior: Posterior, runs: Runs, *, force: bool = False) -> HoldOut:
+    """Score a posterior on runs that were not fitted.
+
+    The log predictive density of a run is ``log mean_s p(log loss | draw s)``, the noise of a new
+    run and the drift beyond the fitted ones included (`bayescale.models.drift`).
+
+    Parameters
+    ----------
+    posterior
+        Fitted to other runs.
+    runs
+        Held-out runs with the law's resources.
+    force
+        Score even where the gate refuses.
+
+    Raises
+    ------
+    UsageError
+        If the posterior has no likelihood.
+    RunsError
+        If no run is held out.
+    DiagnosticsRefused
+        If the gate refuses and `force` is not given.
+    """
+    one = forecast(posterior, runs, force=force)
+    return HoldOut(
+        n_runs=len(runs),
+        log_score=one.log_score,
+        rmse=one.rmse,
+        coverage=one.coverage(0.9),
+        width=one.width(0.9),
+    )

@@ -1,0 +1,236 @@
+"""Many tables through one program, against single fits, other machines and known truth."""
+
+import warnings
+from dataclasses import replace
+
+import jax
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import bayescale as bs
+from bayescale.diagnosis import Status
+from bayescale.distributions.prior import Prior
+from bayescale.engines import batch
+from bayescale.errors import DiagnosticsRefused, DiagnosticsWarning, RunsError, UsageError
+from bayescale.fitting.chunk import Chunk, Fitted, form_of
+from bayescale.fitting.many import fit_many
+from bayescale.models.density import Density, Numbers
+from bayescale.models.likelihoods import LIKELIHOODS
+from bayescale.models.model import Model
+from bayescale.runs.table import Runs, read_runs
+
+PIVOT = {"N": 3e8, "D": 1e10}
+TRUTH = {"sigma": 0.005, "nu": 6.0}
+
+
+def table(seed: int, rows: int, law: str = "chinchilla") -> Runs:
+    rng = np.random.default_rng(seed)
+    design = pd.DataFrame(
+        {"N": 10 ** rng.uniform(7, 9.5, rows), "D": 10 ** rng.uniform(9, 11, rows)}
+    )
+    return Model.at(law, pivot=PIVOT).simulate(design, seed=seed, coordinates=TRUTH).runs
+
+
+@pytest.fixture(scope="module")
+def tables() -> list[Runs]:
+    return [table(seed, 30 + 5 * seed) for seed in range(6)]
+
+
+@pytest.fixture(scope="module")
+def fits(tables: list[Runs]) -> bs.Fits:
+    return fit_many(tables, seed=3)
+
+
+def test_every_table_is_diagnosed(fits: bs.Fits, tables: list[Runs]) -> None:
+    found = fits.diagnostics
+    assert list(found["table"]) == [runs.name for runs in tables]
+    assert (found["status"] != "refuse").all(), found
+    assert (found["r_hat"] <= 1.01).all()
+    assert (found["ess"] >= 400).all()
+    assert set(found["attempts"]) <= {1, 2}
+    assert repr(fits).startswith("Fits(6 tables, law 'chinchilla', diagnostics ")
+
+
+@pytest.mark.slow
+def test_posteriors_are_those_of_single_fits(fits: bs.Fits, tables: list[Runs]) -> None:
+    for index in (0, 5):
+        single = bs.fit(tables[index], seed=1).summary(coordinates=True)
+        mine = fits[index].summary(coordinates=True)
+        # Means of some 1000 effective draws each differ by .04 sd; sds by 3%.
+        assert ((mine["mean"] - single["mean"]).abs() < 0.2 * single["sd"]).all()
+        assert ((mine["sd"] / single["sd"] - 1).abs() < 0.2).all()
+
+
+def test_an_item_is_a_posterior_that_predicts_and_plans(fits: bs.Fits) -> None:
+    post = fits[2]
+    assert post.record["engine"] == "batch"
+    assert post.diagnose() == fits.fitted[2].diagnosis
+    assert post.predict(N=1e9, D=1e10).summary()["q50"].between(0.5, 10).all()
+    assert bs.plan(post, compute=1e21).trusted
+    summary = fits.summary()
+    for name in ("E", "A", "alpha", "sigma"):
+        assert summary.loc[(2, name), "mean"] == pytest.approx(post.summary().loc[name, "mean"])
+    assert len(fits[1:3]) == 2
+    assert [p.record["n_runs"] for p in fits] == [30, 35, 40, 45, 50, 55]
+
+
+def test_the_result_is_reproducible_and_rows_that_fill_up_change_nothing(
+    tables: list[Runs], fits: bs.Fits
+) -> None:
+    # Alone, the first table is padded to other rows than among the others, and drawn from the
+    # same stream: the same posterior, to rounding that trajectories have not blown up.
+    model = Model.for_runs("chinchilla", tables[0])
+    density = Density(model)
+    bare = model.observe(tables[0])
+    chunk = Chunk([model], [tables[0]], [0], 1, 64, 4, 0)
+    lanes = chunk.lanes(1)
+    filled = jax.tree.map(lambda leaf: leaf[0], lanes.observed)
+    position = lanes.starts[0, 0]
+    value, slope = jax.value_and_grad(density.log_density)(position, filled)
+    want, want_slope = jax.value_and_grad(density.log_density)(position, bare)
+    assert float(value) == pytest.approx(float(want), rel=1e-12)
+    np.testing.assert_allclose(slope, want_slope, rtol=1e-9)
+    again = fit_many(tables, seed=3)
+    for one, other in zip(fits.fitted, again.fitted, strict=True):
+        for name in one.coordinates:
+            np.testing.assert_array_equal(one.coordinates[name], other.coordinates[name])
+    other_seed = fit_many(tables, seed=4)
+    assert np.any(other_seed.fitted[0].coordinates["alpha"] != fits.fitted[0].coordinates["alpha"])
+
+
+@pytest.mark.parametrize(
+    "likelihood",
+    [
+        name if name in ("studentt", "curves") else pytest.param(name, marks=pytest.mark.slow)
+        for name in LIKELIHOODS
+    ],
+)
+def test_numbers_as_data_give_the_density_of_the_model(likelihood: str) -> None:
+    runs = table(1, 24)
+    extra = {"loss_se": 0.01, "data_order": np.arange(24) % 3, "run": np.repeat(list("abcdef"), 4)}
+    runs = replace(runs, table=runs.table.assign(**extra))
+    model = Model.for_runs("share", runs, likelihood=likelihood, prior={"q": Prior.around(1, 0.2)})
+    density, observed = Density(model), model.observe(runs)
+    rng = np.random.default_rng(0)
+    drawn = {n: model.priors.table[n].sample(rng) for n in model.free}
+    position = density.unconstrain(drawn)
+    want = float(density.log_density(position, observed))
+    got = float(density.log_density(position, observed, numbers=Numbers.of(model)))
+    assert got == pytest.approx(want, rel=1e-12)
+
+
+def test_models_of_one_form_share_a_program(tables: list[Runs]) -> None:
+    forms = [form_of(Model.for_runs("chinchilla", runs)) for runs in tables]
+    assert len(set(forms)) == 1
+    fixed = Model.for_runs("chinchilla", tables[0], prior={"alpha": 0.3})
+    assert form_of(fixed) != forms[0]
+    for likelihood in LIKELIHOODS:
+        model = Model.at("share", pivot=PIVOT, likelihood=likelihood)
+        assert form_of(model).free == model.free
+
+
+class _Gaussian(Density):
+    """A correlated Gaussian in place of a posterior: all its moments are known."""
+
+    def log_density(self, position, observed, ops=None, numbers=None):
+        return -0.5 * position @ (PRECISION @ position) + 0.0 * observed.log_loss.sum()
+
+
+COVARIANCE = np.array([[1.0, 0.9, 0.0], [0.9, 1.0, 0.3], [0.0, 0.3, 4.0]])
+PRECISION = np.linalg.inv(COVARIANCE)
+
+
+@pytest.mark.slow
+def test_the_sampler_draws_from_a_gaussian() -> None:
+    model = Model.at("power", pivot={"N": 1e8}, likelihood="normal", prior={"sigma": 0.01})
+    density = _Gaussian(model)
+    assert density.size == 3
+    rng = np.random.default_rng(0)
+    lanes = batch.Lanes(
+        observed=batch.stack(
+            [model.observe(read_runs(pd.DataFrame({"N": [1e7, 1e8], "loss": [3.0, 2.5]})))] * 2
+        ),
+        numbers=batch.stack([Numbers.of(model)] * 2),
+        starts=rng.standard_normal((2, batch.STARTS, 3)) * 3,
+        keys=jax.random.split(jax.random.key(1), 2),
+    )
+    draws = batch.sample(density, lanes)
+    assert draws.positions.shape == (2, 4, batch.FIRST.draws, 3)
+    assert not draws.diverging.any()
+    for one in draws.positions:
+        flat = one.reshape(-1, 3)
+        # 2000 draws, of which at least 700 count: sd of a mean is at most .04 of the sd.
+        scale = np.sqrt(np.diag(COVARIANCE))
+        assert np.all(np.abs(flat.mean(axis=0)) < 0.16 * scale)
+        np.testing.assert_allclose(np.cov(flat.T), COVARIANCE, atol=0.8, rtol=0.25)
+        p = stats.kstest((flat[::5] / scale)[:, 0], "norm").pvalue
+        assert p > 1e-3
+
+
+@pytest.mark.slow
+def test_a_table_that_fails_is_tried_again_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = table(0, 40)
+    monkeypatch.setattr(batch, "FIRST", batch.Effort(50, 0.5, (1, 1)))
+    fits = fit_many([runs], seed=0)
+    assert list(fits.diagnostics["attempts"]) == [2]
+    assert fits[0].record["attempts"] == 2
+
+
+def test_a_refused_table_is_loud_and_says_why() -> None:
+    stuck = {name: np.zeros((4, 100)) for name in ("a", "b")}
+    one = Fitted(stuck, {}, r_hat=1.3, ess=12.0, divergences=7, bfmi=0.1, attempts=2, agreeing=4)
+    verdict = one.diagnosis
+    assert verdict.status is Status.REFUSE
+    assert len(verdict.refusals) == 4
+    assert all(reason.endswith(".") for reason in verdict.refusals)
+    nan = replace(one, r_hat=float("nan"), ess=float("nan"))
+    assert nan.diagnosis.status is Status.REFUSE
+    fine = Fitted(stuck, {}, r_hat=1.0, ess=900.0, divergences=0, bfmi=0.9, attempts=1, agreeing=4)
+    assert fine.diagnosis.status is Status.OK
+
+
+@pytest.mark.slow
+def test_refused_tables_warn(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FIRST", "SECOND"):
+        monkeypatch.setattr(batch, name, batch.Effort(50, 0.5, (1, 1)))
+    with pytest.warns(
+        DiagnosticsWarning, match=r"^1 of 1 tables were refused by their diagnostics"
+    ):
+        fits = fit_many([table(0, 40)], seed=0)
+    with pytest.raises(DiagnosticsRefused):
+        fits[0].predict(N=1e9, D=1e10)
+
+
+def test_models_that_differ_in_form_are_not_fitted_together(tables: list[Runs]) -> None:
+    pair = tables[:2]
+    models = [Model.for_runs(law, r) for law, r in zip(("chinchilla", "share"), pair, strict=True)]
+    with pytest.raises(UsageError, match=r"^the model of table 1 differs from that of table 0"):
+        fit_many(pair, models)
+    noise = "heteroscedastic"
+    sized = [Model.at("chinchilla", pivot={"N": n, "D": 1e9}, likelihood=noise) for n in (1e7, 1e8)]
+    with pytest.raises(UsageError, match=r"give the sizes where the noise is meant \(at= of het"):
+        fit_many(pair, sized)
+    with pytest.raises(UsageError, match=r"^there are 2 tables but 1 models; give one a table\.$"):
+        fit_many(pair, models[:1])
+
+
+def test_bad_input_is_named(tables: list[Runs]) -> None:
+    with pytest.raises(UsageError, match=r"^there are no tables to fit; give at least one\.$"):
+        fit_many([])
+    with pytest.raises(UsageError, match=r"^chains must be at least 2 and seed not negative"):
+        fit_many(tables, chains=1)
+    few = tables[0].select(np.arange(len(tables[0])) < 3)
+    with pytest.raises(RunsError, match=r"^table 1: .* rows are too few"):
+        fit_many([tables[0], few])
+
+
+@pytest.mark.slow
+def test_devices_share_the_tables(tables: list[Runs]) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DiagnosticsWarning)
+        here = fit_many(tables[:2], seed=0, devices=jax.devices())
+        there = fit_many(tables[:2], seed=0)
+    for one, other in zip(here.fitted, there.fitted, strict=True):
+        np.testing.assert_array_equal(one.coordinates["alpha"], other.coordinates["alpha"])

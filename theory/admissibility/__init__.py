@@ -1,0 +1,1 @@
+"""Which forms are admissible: rules, the scaling equation, conditions with their verdicts."""

@@ -1,0 +1,1 @@
+"""What a law is: symbols, formula, link, terms, chart, and its functions in the log domain."""

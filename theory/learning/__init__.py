@@ -1,0 +1,1 @@
+"""Solved models of learning: spectra, dynamics, random features, geometry, simulations."""
