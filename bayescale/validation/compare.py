@@ -143,7 +143,7 @@ def _by_loo(posteriors: Mapping[str, Posterior], weights: str, options: Options)
         )
         found[name] = leave_one_out.leave_one_out(log_likelihood, codes, r_eff=efficiency)
     table = _ranked({name: each.elpd for name, each in found.items()}, weights)
-    table.insert(4, "p_loo", [found[name].pleave_one_out.sum() for name in table.index])
+    table.insert(4, "p_loo", [found[name].p_loo.sum() for name in table.index])
     table.insert(5, "pareto_k", [found[name].pareto_k.max() for name in table.index])
     table["reliable"] = table["pareto_k"] <= MAX_PARETO_K
     _warn_unreliable(found, labels)

@@ -103,7 +103,7 @@ def long_attempt() -> Iterator[None]:
 
 def reported(name: str, found: dict[str, dict[str, float]], divergent: int) -> None:
     worst = max(s["r_hat"] for s in found.values()), min(s["ess_bulk"] for s in found.values())
-    print(name, "R-hat", worst[0], "ESS", worst[1], "divergent", divergent)  # noqa: T201
+    print(name, "R-hat", worst[0], "ESS", worst[1], "divergent", divergent)
 
 
 def made(law: str) -> dict[str, Any]:
