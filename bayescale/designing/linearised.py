@@ -28,11 +28,11 @@ from bayescale.models.density import Density
 from bayescale.models.drift import sides
 from bayescale.models.model import Model
 from bayescale.models.observations import Observations
+from bayescale.models.thinning import thinned, whole_shares
 from bayescale.planning.allocation import optimum
 from bayescale.planning.budget_line import Line
 from bayescale.posteriors.mixture import Source, members, weights
 from bayescale.posteriors.posterior import Posterior
-from bayescale.posteriors.thinning import thinned, whole_shares
 
 STEP = 1e-4
 """Of the central differences, on the real line of a coordinate."""
@@ -178,7 +178,7 @@ def _of_posterior(post: Posterior, line: Line, log_budget: float, draws: int, se
     positions = every[thinned(len(every), draws)]
     observed = model.observe(post.observed)
     seen = dict(observed.log_resources)
-    scale = density.constrain(positions)["sigma"]
+    scale = model.likelihood.scale(density.constrain(positions))
     rate = np.zeros(draws)
     if model.drift is not None:
         rate = model.drift.rate.sample(np.random.default_rng([seed, 1]), (draws,)) * scale

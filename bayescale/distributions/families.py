@@ -35,6 +35,12 @@ class Family:
         where it has no such class, and `log_density` serves.
     scipy
         ``(scipy.stats, **arguments) -> frozen distribution``.
+    location, scale
+        Which arguments these are, of a family that serves as noise; empty for any other.
+    tail
+        Which argument is the degrees of freedom of Student-t tails; empty where they are lighter.
+    is_probability
+        Whether `log_density` is the log probability of an interval around a value.
     """
 
     arguments: tuple[str, ...]
@@ -43,6 +49,10 @@ class Family:
     log_density: Callable[..., Any]
     numpyro: tuple[str, tuple[str, ...]] | None
     scipy: Callable[..., Any]
+    location: str = ""
+    scale: str = ""
+    tail: str = ""
+    is_probability: bool = False
 
 
 def _normal(x: Any, ops: Any, mu: Any, sigma: Any) -> Any:
@@ -168,6 +178,8 @@ FAMILIES: dict[str, Family] = {
         log_density=_normal,
         numpyro=("Normal", ("loc", "scale")),
         scipy=lambda st, mu, sigma: st.norm(mu, sigma),
+        location="mu",
+        scale="sigma",
     ),
     "HalfNormal": Family(
         arguments=("sigma",),
@@ -192,6 +204,9 @@ FAMILIES: dict[str, Family] = {
         log_density=_student_t,
         numpyro=("StudentT", ("df", "loc", "scale")),
         scipy=lambda st, nu, mu, sigma: st.t(nu, mu, sigma),
+        location="mu",
+        scale="sigma",
+        tail="nu",
     ),
     "Beta": Family(
         arguments=("alpha", "beta"),
@@ -240,6 +255,8 @@ FAMILIES: dict[str, Family] = {
         log_density=_contaminated,
         numpyro=None,
         scipy=_Contaminated,
+        location="mu",
+        scale="sigma",
     ),
     "Interval": Family(
         arguments=("mu", "sigma", "below", "above"),
@@ -248,5 +265,8 @@ FAMILIES: dict[str, Family] = {
         log_density=_interval,
         numpyro=None,
         scipy=_Interval,
+        location="mu",
+        scale="sigma",
+        is_probability=True,
     ),
 }

@@ -15,6 +15,7 @@ from jaxtyping import Float
 
 from bayescale.errors import RunsError
 from bayescale.fitting.fit import fit
+from bayescale.models.thinning import at_most
 from bayescale.posteriors.posterior import Posterior
 from bayescale.progress import Progress
 from bayescale.runs.table import Runs, read_runs
@@ -204,10 +205,10 @@ def local_planes(
     return maps
 
 
-def _thinned(posterior: Posterior) -> tuple[slice, dict[str, np.ndarray]]:
+def _thinned(posterior: Posterior) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Evenly spaced draws, and the law's parameters at them as columns."""
     count = next(iter(posterior.log_parameters.values())).size
-    chosen = slice(0, None, max(1, count // REPLICATES))
+    chosen = at_most(count, REPLICATES)
     return chosen, {n: v[chosen, None] for n, v in posterior.log_parameters.items()}
 
 

@@ -25,10 +25,10 @@ import pandas as pd
 from jaxtyping import Float, Int
 
 from bayescale.errors import UsageError
+from bayescale.models.thinning import at_most
 from bayescale.posteriors.mixture import Source, members, mix, runs_of
 from bayescale.posteriors.posterior import Posterior
 from bayescale.posteriors.prediction import QUANTILES, points_of
-from bayescale.posteriors.thinning import thinned
 from bayescale.runs.table import Runs
 from theory.declaration.law import AbstractLaw
 from theory.declaration.logdomain import value
@@ -294,7 +294,7 @@ class _Part:
     ) -> "_Part":
         law, given = post.law, post.log_parameters
         total = len(next(iter(given.values())))
-        kept = thinned(total, min(draws, total))
+        kept = at_most(total, draws)
         columns = {name: array[kept, None] for name, array in given.items()}
         logs = {r.name: np.log(points[r.name].to_numpy(float))[None, :] for r in law.resources}
         shape = (len(kept), len(points))

@@ -157,5 +157,5 @@ class Density:
         }
         log_pivot = None if numbers is None else numbers.log_pivot
         noise = self.model.noise(columns, observed, ops, log_pivot)
-        found = FAMILIES[noise.family].log_density(observed.log_loss, ops, **noise.arguments)
+        found = noise.log_density(observed.log_loss, ops)
         return found if observed.weight is None else found * observed.weight

@@ -19,8 +19,8 @@ from numpyro.distributions import constraints
 
 from bayescale.distributions.families import FAMILIES
 from bayescale.errors import UsageError
-from bayescale.models.likelihood import Noise
 from bayescale.models.model import Model
+from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
 from bayescale.runs.table import Runs, read_runs
 from theory.declaration.law import AbstractLaw

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from bayescale.distributions.prior import Prior
+from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
 from bayescale.runs.table import Runs
 
@@ -16,12 +17,11 @@ OUTLYING = 3.0
 realised error, exceeds this many times the common scale."""
 
 
-@dataclass(frozen=True)
-class Noise:
-    """A distribution with array-valued arguments: a family of `FAMILIES` and its arguments."""
+SIGMA = Prior.around(0.01, 1.0)
+"""Scale of the log residual, i.e. about the relative error of a loss."""
 
-    family: str
-    arguments: Mapping[str, Any]
+NU = Prior("Gamma", alpha=2, beta=0.1)
+"""Degrees of freedom (Juarez and Steel 2010)."""
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,16 @@ class AbstractLikelihood(ABC):
     """The distribution of the log loss of a run around the law's log loss.
 
     The fields of a subclass are its options, as plain data: they are saved with a posterior.
+
+    What the rest of the package asks of a noise model is declared here and in `Noise`; its
+    parameters may have any names. Residuals and drift are measured in units of the parameter that
+    `scale_name` names, and groups of runs may differ in it.
     """
 
     name: ClassVar[str]
+
+    scale_name: ClassVar[str] = "sigma"
+    """Parameter that is the scale of log residuals, about the relative error of a loss."""
 
     dependent: ClassVar[bool] = False
     """Whether the distribution of a row depends on the losses of earlier rows."""
@@ -58,6 +65,10 @@ class AbstractLikelihood(ABC):
         ops
             Array namespace.
         """
+
+    def scale(self, parameters: Mapping[str, Any]) -> Any:
+        """Scale of log residuals at given noise parameters, in the shape in which they come."""
+        return parameters[self.scale_name]
 
     def scaled_to(self, pivot: Mapping[str, float]) -> "AbstractLikelihood":
         """The same noise model with what it takes from the scale of the runs filled in."""
@@ -87,8 +98,8 @@ class AbstractLikelihood(ABC):
         """
         from scipy.special import gammainc
 
-        squared = ((log_loss - noise.arguments["mu"]) / noise.arguments["sigma"]) ** 2
-        nu = noise.arguments.get("nu")
+        squared = ((log_loss - noise.location) / noise.scale) ** 2
+        nu = noise.degrees_of_freedom
         if nu is None:
             return (squared > OUTLYING**2).astype(np.float64)
         return gammainc(0.5 * (nu + 1.0), 0.5 * (nu + squared) * _least_precision(nu))
@@ -97,7 +108,7 @@ class AbstractLikelihood(ABC):
         """Fraction of runs expected to be outliers if the model is right."""
         from scipy.special import gammainc, ndtr
 
-        nu = noise.arguments.get("nu")
+        nu = noise.degrees_of_freedom
         if nu is None:
             return float(2.0 * ndtr(-OUTLYING))
         return float(np.mean(gammainc(0.5 * nu, 0.5 * nu * _least_precision(nu))))
@@ -108,9 +119,9 @@ class AbstractLikelihood(ABC):
         ``1/sigma^2`` of a Normal, ``(nu + 1)/((nu + 3) sigma^2)`` of a Student-t (Lange, Little and
         Taylor 1989, appendix B); arrays as the arguments of the noise broadcast.
         """
-        sigma, nu = noise.arguments["sigma"], noise.arguments.get("nu")
+        nu = noise.degrees_of_freedom
         share = 1.0 if nu is None else (nu + 1.0) / (nu + 3.0)
-        return share / sigma**2
+        return share / noise.scale**2
 
     def to_dict(self) -> dict[str, Any]:
         """Name and options as plain data."""
@@ -122,14 +133,6 @@ def _least_precision(nu: Any) -> Any:
     from scipy.special import ndtri, stdtrit
 
     return (ndtri(0.75) / stdtrit(nu, 0.75) / OUTLYING) ** 2
-
-
-SIGMA = Prior.around(0.01, 1.0)
-"""Scale of the log residual, i.e. about the relative error of a loss."""
-
-
-NU = Prior("Gamma", alpha=2, beta=0.1)
-"""Degrees of freedom (Juarez and Steel 2010)."""
 
 
 def student_t(log_loss: Any, sigma: Any, parameters: Mapping[str, Any]) -> Noise:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale.distributions.families import FAMILIES
 from bayescale.distributions.prior import Prior
 from bayescale.errors import UsageError
 from bayescale.models import likelihoods
 from bayescale.models.drift import Drift
 from bayescale.models.formulas import GIVEN_AS_TEXT, find_law, parse_law
-from bayescale.models.likelihood import AbstractLikelihood, Noise
+from bayescale.models.likelihood import AbstractLikelihood
+from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
 from bayescale.models.pooling import OFFSET, Pooling
 from bayescale.models.priors import Priors, default_priors
@@ -115,7 +115,7 @@ class Model:
         UsageError
             If a coordinate is unknown or fixed, or there are fewer than two groups.
         """
-        known = [n for n in self.free if n in self.law.chart.names or n == "sigma"]
+        known = [n for n in self.free if n in (*self.law.chart.names, self.likelihood.scale_name)]
         chosen = tuple(known if coordinates is None else coordinates)
         if wrong := [name for name in chosen if name not in known]:
             raise UsageError(
@@ -321,12 +321,11 @@ class Model:
         """Log losses of rows: at once, or one after another where they depend on each other."""
         count = len(next(iter(rows.log_resources.values())))
         if not self.likelihood.dependent:
-            return sample_noise(self.noise(sites, rows, np), rng, (count,))
+            return self.noise(sites, rows, np).sample(rng, (count,))
         log_loss = np.zeros(count)
         for row in rows.columns["order"]:
             noise = self.noise(sites, rows._replace(log_loss=log_loss), np)
-            here = {n: np.broadcast_to(v, (count,))[row] for n, v in noise.arguments.items()}
-            log_loss[row] = sample_noise(Noise(noise.family, here), rng, ())
+            log_loss[row] = noise.broadcast((count,), row).sample(rng, ())
         return log_loss
 
     def to_dict(self) -> dict[str, Any]:
@@ -383,14 +382,6 @@ class Model:
 def geometric_mean(values: np.ndarray) -> float:
     """Geometric mean of positive values."""
     return math.exp(float(np.mean(np.log(values))))
-
-
-def sample_noise(noise: Noise, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Draw from a noise distribution with NumPy; its arguments broadcast to `shape`."""
-    from scipy import stats
-
-    frozen = FAMILIES[noise.family].scipy(stats, **noise.arguments)
-    return np.asarray(frozen.rvs(size=shape, random_state=rng))
 
 
 def _frame(design: pd.DataFrame | Mapping[str, Any]) -> pd.DataFrame:

@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from bayescale.models import pointwise
-from bayescale.models.likelihood import Noise
 from bayescale.models.model import Model
+from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
+from bayescale.models.thinning import at_most
 
 
 def outliers(model: Model, sites: pointwise.Sites, rows: Observations) -> Float[np.ndarray, " run"]:
@@ -45,7 +46,7 @@ def expected_outliers(model: Model, sites: pointwise.Sites, rows: Observations) 
         As for `outliers`.
     """
     parts = [
-        (len(noise.arguments["mu"]), model.likelihood.expected_outliers(noise))
+        (len(noise.location), model.likelihood.expected_outliers(noise))
         for noise in _noises(model, sites, rows)
     ]
     return sum(count * part for count, part in parts) / sum(count for count, _ in parts)
@@ -55,9 +56,7 @@ def _noises(model: Model, sites: pointwise.Sites, rows: Observations) -> Iterato
     """Noise with arguments (draw, run), a bounded number of draws at a time."""
     for part in pointwise.chunks(sites, rows):
         noise = pointwise.noise_at(model, part, rows)
-        shape = (pointwise.size(part), len(rows.log_loss))
-        whole = {name: np.broadcast_to(value, shape) for name, value in noise.arguments.items()}
-        yield Noise(noise.family, whole)
+        yield noise.broadcast((pointwise.size(part), len(rows.log_loss)))
 
 
 DRAWS = 1000
@@ -66,6 +65,20 @@ DRAWS = 1000
 
 LIKELY = 0.5
 """A run is counted as a likely outlier above this probability."""
+
+
+def likely_outliers(
+    model: Model, sites: pointwise.Sites, rows: Observations
+) -> Bool[np.ndarray, " run"]:
+    """Which runs are outliers more likely than not, in the order of the rows.
+
+    Parameters
+    ----------
+    model, sites, rows
+        As for `outliers`.
+    """
+    some = pointwise.take(sites, at_most(pointwise.size(sites), DRAWS))
+    return outliers(model, some, rows) > LIKELY
 
 
 def outlier_table(
@@ -84,7 +97,7 @@ def outlier_table(
     runs
         The runs themselves, with the law's resources and loss.
     """
-    some = pointwise.take(sites, pointwise.evenly(pointwise.size(sites), DRAWS))
+    some = pointwise.take(sites, at_most(pointwise.size(sites), DRAWS))
     at = pointwise.fitted(model, some, rows)
     table = runs[[*(r.name for r in model.law.resources), "loss"]].copy()
     table["fitted"] = np.exp(np.median(at.law, axis=0))

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Float
 
 from bayescale.distributions.families import FAMILIES
-from bayescale.models.likelihood import Noise
-from bayescale.models.model import Model, sample_noise
+from bayescale.models.model import Model
+from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
 
 CELLS = 1_000_000
@@ -45,11 +45,6 @@ def take(sites: Sites, chosen: Any) -> dict[str, np.ndarray]:
     return {name: values[chosen] for name, values in sites.items()}
 
 
-def evenly(count: int, most: int) -> slice:
-    """At most `most` evenly spaced of `count` draws."""
-    return slice(None, None, max(1, -(-count // most)))
-
-
 def size(sites: Sites) -> int:
     """Number of draws."""
     return len(next(iter(sites.values())))
@@ -70,7 +65,7 @@ def fitted(model: Model, sites: Sites, rows: Observations) -> Fitted:
     shape = (size(sites), np.shape(rows.log_loss)[-1])
     noise = noise_at(model, sites, rows)
     new = noise_at(model, sites, rows._replace(log_loss=None))  # of new runs only the law is known
-    parts = (new.arguments["mu"], noise.arguments["mu"], noise.arguments["sigma"])
+    parts = (new.location, noise.location, noise.scale)
     return Fitted(*(np.broadcast_to(part, shape) for part in parts))
 
 
@@ -92,16 +87,14 @@ def replicate(
     """
     shape = (size(sites), np.shape(rows.log_loss)[-1])
     if not model.likelihood.dependent:
-        return sample_noise(noise_at(model, sites, rows), rng, shape)
+        return noise_at(model, sites, rows).sample(rng, shape)
     log_loss = np.zeros(shape)
     rank = np.empty(shape[1], dtype=int)
     rank[rows.columns["order"]] = np.arange(shape[1]) - rows.columns["start"]
     for place in range(rank.max() + 1):
         noise = noise_at(model, sites, rows._replace(log_loss=log_loss))
         here = np.flatnonzero(rank == place)
-        arguments = {n: np.broadcast_to(v, shape)[:, here] for n, v in noise.arguments.items()}
-        drawn = sample_noise(Noise(noise.family, arguments), rng, (shape[0], len(here)))
-        log_loss[:, here] = drawn
+        log_loss[:, here] = noise.broadcast(shape, here).sample(rng, (shape[0], len(here)))
     return log_loss
 
 

@@ -28,7 +28,8 @@ import pandas as pd
 
 from bayescale.distributions.prior import Prior
 from bayescale.errors import RunsError
-from bayescale.models.likelihood import NU, SIGMA, AbstractLikelihood, Noise, student_t
+from bayescale.models.likelihood import NU, SIGMA, AbstractLikelihood, student_t
+from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
 from bayescale.runs.table import Runs
 

@@ -68,7 +68,7 @@ class GroupPosterior:
     @cached_property
     def coordinates(self) -> dict[str, np.ndarray]:
         """Coordinates and noise parameters of each group; arrays (chain, draw, group)."""
-        shape = (*self._sites["sigma"].shape, len(self.groups))
+        shape = (*(self.joint.draws.sizes[name] for name in DIMS), len(self.groups))
         found = self._at(np.arange(len(self.groups)))
         return {name: np.broadcast_to(values, shape) for name, values in found.items()}
 

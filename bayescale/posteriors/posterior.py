@@ -18,7 +18,7 @@ from bayescale.errors import DiagnosticsWarning, PosteriorFileError, UsageError
 from bayescale.models import pointwise
 from bayescale.models.drift import beyond
 from bayescale.models.formulas import find_law
-from bayescale.models.model import Model, sample_noise
+from bayescale.models.model import Model
 from bayescale.models.observations import Observations
 from bayescale.models.outliers import outlier_table
 from bayescale.posteriors.file import read_posterior, write_posterior
@@ -244,7 +244,7 @@ class Posterior:
             rows = Observations({n: row[None, :] for n, row in logs.items()})
             scatter = self.model.likelihood.noise(log_loss, self.noise_draws, rows, np)
             rng = np.random.default_rng(self.seed if seed is None else seed)
-            log_loss = sample_noise(scatter, rng, log_loss.shape)
+            log_loss = scatter.sample(rng, log_loss.shape)
             # Student-t draws of very few degrees of freedom leave the range of numbers.
             log_loss = np.clip(log_loss, -FARTHEST, FARTHEST)
         trusted = not self.diagnosis.refusals
@@ -269,7 +269,8 @@ class Posterior:
             return 0.0
         seen = {name: np.log(self.runs[name].to_numpy(np.float64)) for name in sizes}
         distance = beyond(seen, log_resources, sizes)
-        return self.model.drift.shift(self.noise_draws["sigma"], distance, self.seed)
+        scale = self.model.likelihood.scale(self.noise_draws)
+        return self.model.drift.shift(scale, distance, self.seed)
 
     @cached_property
     def _log_largest(self) -> float | None:

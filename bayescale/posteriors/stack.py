@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from bayescale.diagnosis import Diagnosis
+from bayescale.models.thinning import thinned, whole_shares
 from bayescale.posteriors.posterior import Posterior
 from bayescale.posteriors.prediction import Prediction
-from bayescale.posteriors.thinning import thinned, whole_shares
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -1,25 +1,11 @@
-"""Fewer draws, evenly spaced: the one rule by which draws are thinned and shared out."""
+"""A posterior of fewer draws: what is drawn or searched needs no more."""
 
 from dataclasses import replace
 
-import numpy as np
 import xarray as xr
 
+from bayescale.models.thinning import at_most
 from bayescale.posteriors.posterior import Posterior
-
-
-def whole_shares(weights: np.ndarray, total: int) -> list[int]:
-    """Whole numbers that add up to `total` in the proportion of weights (largest remainders)."""
-    exact = np.asarray(weights) / np.sum(weights) * total
-    shares = np.floor(exact).astype(int)
-    order = np.argsort(shares - exact, kind="stable")
-    shares[order[: total - shares.sum()]] += 1
-    return shares.tolist()
-
-
-def thinned(count: int, wanted: int) -> np.ndarray:
-    """Indices of `wanted` draws spread evenly over `count`."""
-    return (np.arange(wanted) * count // max(wanted, 1)) % count
 
 
 def thin(posterior: Posterior, most: int) -> Posterior:
@@ -29,6 +15,6 @@ def thin(posterior: Posterior, most: int) -> Posterior:
     """
     names = [str(name) for name in posterior.draws.data_vars]
     joined = {name: posterior.draws[name].to_numpy().reshape(1, -1) for name in names}
-    step = -(-joined[names[0]].size // max(most, 1))
-    kept = xr.Dataset({n: (("chain", "draw"), v[:, ::step]) for n, v in joined.items()})
+    chosen = at_most(joined[names[0]].size, most)
+    kept = xr.Dataset({n: (("chain", "draw"), v[:, chosen]) for n, v in joined.items()})
     return replace(posterior, data=xr.DataTree.from_dict({"posterior": kept}))

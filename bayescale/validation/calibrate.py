@@ -280,7 +280,7 @@ def _scored(posterior: Posterior, runs: Runs) -> np.ndarray:
     mean, rows = law_at(posterior, runs)
     noise, log_loss = posterior.noise_draws, np.log(runs.loss)
     z = np.random.default_rng([posterior.seed, 0x2A7E]).standard_normal((len(mean), 1))
-    unit = noise["sigma"] * beyond(seen, rows.log_resources, sizes) * z
+    unit = model.likelihood.scale(noise) * beyond(seen, rows.log_resources, sizes) * z
     found = [
         np.mean(
             log_predictive(model.likelihood.noise(mean + rate * unit, noise, rows, np), log_loss)

@@ -126,7 +126,7 @@ def _measure(posterior: Posterior) -> str:
     """What the log likelihood is the logarithm of."""
     model, rows = posterior.fitted_model
     noise = pointwise.noise_at(model, pointwise.take(posterior.sites, slice(0, 1)), rows)
-    return "probability" if noise.family == "Interval" else "density"
+    return "probability" if noise.is_probability else "density"
 
 
 def _by_loo(posteriors: Mapping[str, Posterior], weights: str, options: Options) -> pd.DataFrame:

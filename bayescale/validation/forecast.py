@@ -6,13 +6,11 @@ import numpy as np
 from jaxtyping import Float
 from scipy.special import logsumexp
 
-from bayescale.distributions.families import FAMILIES
 from bayescale.errors import RunsError, UsageError
-from bayescale.models.likelihood import Noise
-from bayescale.models.model import sample_noise
+from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
+from bayescale.models.thinning import thinned, whole_shares
 from bayescale.posteriors.posterior import Posterior
-from bayescale.posteriors.thinning import thinned, whole_shares
 from bayescale.runs.table import Runs
 
 
@@ -107,7 +105,7 @@ def forecast(posterior: Posterior, runs: Runs, *, force: bool = False) -> Foreca
     log_loss = np.log(runs.loss)
     return Forecast(
         log_loss=log_loss,
-        draws=sample_noise(noise, np.random.default_rng(posterior.seed), mean.shape),
+        draws=noise.sample(np.random.default_rng(posterior.seed), mean.shape),
         log_density=log_predictive(noise, log_loss),
     )
 
@@ -121,7 +119,7 @@ def law_at(posterior: Posterior, runs: Runs) -> tuple[Float[np.ndarray, "draw ru
 
 def log_predictive(noise: Noise, log_loss: np.ndarray) -> Float[np.ndarray, " run"]:
     """``log mean_s p(log loss | draw s)`` of a noise with arguments (draw, run)."""
-    densities = FAMILIES[noise.family].log_density(log_loss, np, **noise.arguments)
+    densities = noise.log_density(log_loss, np)
     return np.asarray(logsumexp(densities, axis=0)) - np.log(len(densities))
 
 

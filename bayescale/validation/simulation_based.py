@@ -24,6 +24,7 @@ from bayescale.errors import UsageError
 from bayescale.fitting.many import Fits, fit_many
 from bayescale.models.density import Density
 from bayescale.models.model import Model, Simulation
+from bayescale.models.thinning import thinned
 from bayescale.progress import Progress
 from bayescale.runs.table import Runs
 from theory.optimum import closed_form_allocation, has_closed_form, solve_allocation
@@ -191,8 +192,8 @@ def _ranks(
 ) -> dict[str, float]:
     """Ranks of one table."""
     flat = {name: values.reshape(-1) for name, values in coordinates.items()}
-    thin = np.linspace(0, len(flat[model.free[0]]) - 1, RANKED).astype(int)
-    draws = {name: values[thin] for name, values in flat.items()}
+    chosen = thinned(len(flat[model.free[0]]), RANKED)
+    draws = {name: values[chosen] for name, values in flat.items()}
     truth = {n: np.atleast_1d(simulation.coordinates[n]) for n in draws if model.shapes[n] == ()}
     density, observed = Density(model), model.observe(simulation.runs)
 

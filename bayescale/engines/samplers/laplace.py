@@ -75,10 +75,11 @@ class Engine(AbstractEngine):
             try:
                 proposal = stats.multivariate_t(*at, df=TAIL)  # pyright: ignore[reportArgumentType]
             except (np.linalg.LinAlgError, ValueError) as error:
+                scale = model.likelihood.scale_name
                 raise DiagnosticsRefused(
                     "the curvature at the posterior mode is singular: the runs lie on the law "
                     "without scatter, or leave a parameter free; fix one, such as "
-                    "prior={'sigma': 0.001} (--prior sigma=0.001)."
+                    f"prior={{'{scale}': 0.001}} (--prior {scale}=0.001)."
                 ) from error
             positions = proposal.rvs(PROPOSALS, random_state=rng).reshape(PROPOSALS, density.size)
             log_posterior = _log_densities(density, positions, observed)

@@ -6,9 +6,9 @@ one is one file here, with one class.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 from bayescale.errors import UsageError
 from bayescale.models.likelihood import AbstractLikelihood
@@ -63,28 +63,43 @@ def make(name: str, options: Mapping[str, Any]) -> AbstractLikelihood:
     """
     if name not in LIKELIHOODS:
         raise UsageError(f"no likelihood called '{name}'.{did_you_mean(name, LIKELIHOODS)}")
-    kinds = {field.name: str(field.type) for field in fields(LIKELIHOODS[name])}
-    values = {}
-    for option, value in options.items():
-        if option not in kinds:
+    kind = LIKELIHOODS[name]
+    known, types = [field.name for field in fields(kind)], get_type_hints(kind)
+    for option in options:
+        if option not in known:
             raise UsageError(
                 f"likelihood '{name}' has no option '{option}'; it takes "
-                f"{', '.join(kinds) or 'none'}."
+                f"{', '.join(known) or 'none'}."
             )
-        values[option] = _read(name, option, value, kinds[option])
-    return LIKELIHOODS[name](**values)
+    return kind(**{n: _read(name, n, value, types[n]) for n, value in options.items()})
 
 
-def _read(name: str, option: str, value: Any, kind: str) -> Any:
-    if value is None:
+_TRUTH = {"true": True, "yes": True, "false": False, "no": False}
+
+_READ: dict[type, tuple[Callable[[Any], Any], str]] = {
+    bool: (
+        lambda value: value if isinstance(value, bool) else _TRUTH[value.lower()],
+        "true or false",
+    ),
+    int: (int, "a whole number"),
+    float: (float, "a number"),
+    tuple: (lambda value: tuple(value.split("+") if isinstance(value, str) else value), "names"),
+    str: (str, "a text"),
+}
+"""How an option of a type is read from text, and what it takes in words."""
+
+
+def _read(name: str, option: str, value: Any, declared: Any) -> Any:
+    """Value of an option as its dataclass declares it: one of `_READ`, or None where allowed."""
+    allowed = [get_origin(one) or one for one in get_args(declared) or (declared,)]
+    if get_origin(declared) is tuple:
+        allowed = [tuple]
+    if value is None and type(None) in allowed:
         return None
-    if "tuple" in kind:
-        return tuple(value.split("+")) if isinstance(value, str) else tuple(value)
-    if "float" in kind:
-        try:
-            return float(value)
-        except ValueError:
-            raise UsageError(
-                f"option '{option}' of likelihood '{name}' takes a number; got '{value}'."
-            ) from None
-    return value
+    read, words = next(_READ[one] for one in _READ if one in allowed)
+    try:
+        return read(value)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise UsageError(
+            f"option '{option}' of likelihood '{name}' takes {words}; got '{value}'."
+        ) from None

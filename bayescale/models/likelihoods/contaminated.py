@@ -7,7 +7,8 @@ from typing import Any, final
 import numpy as np
 
 from bayescale.distributions.prior import Prior
-from bayescale.models.likelihood import SIGMA, AbstractLikelihood, Noise
+from bayescale.models.likelihood import SIGMA, AbstractLikelihood
+from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
 
 
@@ -46,23 +47,17 @@ class Contaminated(AbstractLikelihood):
 
     def information(self, noise: Noise) -> Any:
         """Fisher information ``int p'^2/p`` about the location, by the trapezoidal rule."""
-        from bayescale.distributions.families import FAMILIES
-
-        names = ("sigma", "fraction", "excess")
-        sigma, fraction, excess = np.broadcast_arrays(*(noise.arguments[n] for n in names))
+        rest = (noise.arguments[name] for name in ("fraction", "excess"))
+        sigma, fraction, excess = np.broadcast_arrays(noise.scale, *rest)
         one = np.append(np.linspace(-8.0, 8.0, 801), np.linspace(0.0, 1.0, 401)[1:])
         far = np.where(np.arange(one.size) > 800, 30.0 * one, 0.0)
         near = np.where(np.arange(one.size) > 800, 8.0, one)
         x = near * sigma[..., None] + far * excess[..., None]
-        rest = {"sigma": sigma[..., None], "fraction": fraction[..., None]}
+        at = {"sigma": sigma[..., None], "fraction": fraction[..., None]}
+        centred = Noise(noise.family, {"mu": 0.0, "excess": excess[..., None], **at})
         step = 1e-4 * sigma[..., None]
         density, ahead, behind = (
-            np.exp(
-                FAMILIES["Contaminated"].log_density(
-                    x, np, mu=shift * step, excess=excess[..., None], **rest
-                )
-            )
-            for shift in (0.0, 1.0, -1.0)
+            np.exp(centred.shifted(shift * step).log_density(x, np)) for shift in (0.0, 1.0, -1.0)
         )
         slope = (ahead - behind) / (2.0 * step)
         return np.trapezoid(slope**2 / np.maximum(density, 1e-300), x, axis=-1)

@@ -8,7 +8,8 @@ import numpy as np
 
 from bayescale.distributions.prior import Prior
 from bayescale.errors import RunsError
-from bayescale.models.likelihood import NU, SIGMA, AbstractLikelihood, Noise, student_t
+from bayescale.models.likelihood import NU, SIGMA, AbstractLikelihood, student_t
+from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
 from bayescale.models.shared_effect import EFFECT, Markov, _labels, conditional, grouped, in_order
 from bayescale.runs.numbers import positive_column

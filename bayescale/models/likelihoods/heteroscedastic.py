@@ -7,7 +7,8 @@ from typing import Any, final
 
 from bayescale.distributions.prior import Prior
 from bayescale.errors import UsageError
-from bayescale.models.likelihood import NU, SIGMA, AbstractLikelihood, Noise, student_t
+from bayescale.models.likelihood import NU, SIGMA, AbstractLikelihood, student_t
+from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
 
 

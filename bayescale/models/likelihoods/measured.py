@@ -7,7 +7,8 @@ from typing import Any, final
 import numpy as np
 
 from bayescale.distributions.prior import Prior
-from bayescale.models.likelihood import NU, SIGMA, AbstractLikelihood, Noise, student_t
+from bayescale.models.likelihood import NU, SIGMA, AbstractLikelihood, student_t
+from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
 from bayescale.runs.numbers import positive_column
 from bayescale.runs.table import Runs

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any, final
 
 from bayescale.distributions.prior import Prior
-from bayescale.models.likelihood import SIGMA, AbstractLikelihood, Noise
+from bayescale.models.likelihood import SIGMA, AbstractLikelihood
+from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from bayescale.distributions.prior import Prior
 from bayescale.errors import RunsError, UsageError
-from bayescale.models.likelihood import OUTLYING, SIGMA, AbstractLikelihood, Noise
+from bayescale.models.likelihood import OUTLYING, SIGMA, AbstractLikelihood
+from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
 from bayescale.runs.numbers import number_column
 from bayescale.runs.table import Runs
@@ -81,16 +82,20 @@ class Rounded(AbstractLikelihood):
 
     def information(self, noise: Noise) -> Any:
         """Of a rounded loss, the width of the interval adds ``width^2/12`` to the variance."""
-        width = noise.arguments.get("below", 0.0) + noise.arguments.get("above", 0.0)
-        return 1.0 / (noise.arguments["sigma"] ** 2 + width**2 / 12.0)
+        if not noise.is_probability:
+            return super().information(noise)
+        width = noise.arguments["below"] + noise.arguments["above"]
+        return 1.0 / (noise.scale**2 + width**2 / 12.0)
 
     def outlier_probability(self, noise: Noise, log_loss: np.ndarray) -> np.ndarray:
         """Probability that the error exceeds three sigma, given the interval it lies in."""
         from bayescale.distributions.families import log_interval
 
-        mu, sigma = noise.arguments["mu"], noise.arguments["sigma"]
-        low = (log_loss - noise.arguments.get("below", 0.0) - mu) / sigma
-        high = (log_loss + noise.arguments.get("above", 0.0) - mu) / sigma
+        if not noise.is_probability:  # a new run, of which nothing is rounded
+            return super().outlier_probability(noise, log_loss)
+        mu, sigma = noise.location, noise.scale
+        low = (log_loss - noise.arguments["below"] - mu) / sigma
+        high = (log_loss + noise.arguments["above"] - mu) / sigma
         inner = np.clip(low, -OUTLYING, OUTLYING), np.clip(high, -OUTLYING, OUTLYING)
         with np.errstate(divide="ignore"):  # none of it within three sigma
             usual = log_interval(*inner, np) - log_interval(low, high, np)

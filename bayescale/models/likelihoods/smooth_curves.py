@@ -23,8 +23,9 @@ import numpy as np
 
 from bayescale.distributions.prior import Prior
 from bayescale.errors import UsageError
-from bayescale.models.likelihood import NU, SIGMA, AbstractLikelihood, Noise, student_t
+from bayescale.models.likelihood import NU, SIGMA, AbstractLikelihood, student_t
 from bayescale.models.likelihoods.curves import Curves
+from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
 from bayescale.models.shared_effect import EFFECT, Markov, conditional, in_order
 from bayescale.runs.table import Runs

@@ -12,8 +12,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from scipy import stats
 
+from bayescale.models.thinning import at_most
 from bayescale.plots import style
-from bayescale.posteriors.thinning import thinned
 from bayescale.validation.calibrate import LEVELS, STACK, Calibration
 from bayescale.validation.forecast import Forecast
 from bayescale.validation.leave_future_out import refused, sizes
@@ -140,7 +140,7 @@ class _Ahead:
         size = sizes(outlook.runs)[cut.future]
         median = np.median(one.draws, axis=0)
         low, high = one.interval(BAND)
-        kept = np.argsort(size, kind="stable")[thinned(len(size), min(len(size), MOST))]
+        kept = np.argsort(size, kind="stable")[at_most(len(size), MOST)]
         columns = (size, 100 * one.error, 100 * (low - median), 100 * (high - median))
         at, error, below, above = (column[kept] for column in columns)
         label = _size_label(outlook.runs.resources)

@@ -18,14 +18,12 @@ from matplotlib.ticker import MaxNLocator
 from bayescale import cost as costs
 from bayescale.cost import AbstractCost
 from bayescale.errors import UsageError
+from bayescale.models.outliers import likely_outliers
 from bayescale.plots import style
 from bayescale.posteriors.posterior import Posterior
 from bayescale.posteriors.thinning import thin
 from theory.declaration.law import AbstractLaw
 from theory.declaration.symbols import C
-
-OUTLIER = 4.0
-"""Robust standard deviations beyond which a run is ringed."""
 
 POINTS = 30
 """Points of a drawn curve."""
@@ -51,9 +49,8 @@ def fit(
     the posterior median, in percent, over the band of a new run. A law in one resource is drawn
     against that resource, with one curve and no colours.
 
-    A run is an outlier, and has a ring, where its log residual is beyond 4 robust standard
-    deviations, ``4 * 1.4826 * median |residual| * sqrt(n / (n - p))`` for n runs and p free
-    parameters of the law. A residual off the scale is drawn as a triangle at the edge.
+    A run has a ring where it is an outlier more likely than not, by the likelihood's own definition
+    (`Posterior.outliers`). A residual off the scale is drawn as a triangle at the edge.
 
     Parameters
     ----------
@@ -92,7 +89,8 @@ def fit(
         raise UsageError(f"level is a probability between 0 and 1; got {level}.")
     view = _View(posterior, runs, costs.get(cost))
     residual = log_residuals(posterior, runs)
-    outlying = outliers(residual, free=len(posterior.law.parameters))
+    model, rows = posterior.fitted_model
+    outlying = likely_outliers(model, posterior.sites, rows)
     with style.styled():
         figure = style.Plot(6.0, 4.6)
         grid = figure.add_gridspec(2, 1, height_ratios=(3.4, 1.0))
@@ -116,13 +114,6 @@ def log_residuals(posterior: Posterior, runs: pd.DataFrame) -> Float[np.ndarray,
     resources: dict[str, Any] = {r.name: runs[r.name].to_numpy() for r in posterior.law.resources}
     fitted = thinned.predict(force=True, **resources).draws
     return np.log(runs["loss"].to_numpy()) - np.log(np.median(fitted, axis=0))
-
-
-def outliers(residual: Float[np.ndarray, " run"], free: int) -> np.ndarray:
-    """Which residuals are beyond `OUTLIER` robust standard deviations; `fit` has the formula."""
-    size = len(residual)
-    scale = 1.4826 * np.median(np.abs(residual)) * np.sqrt(size / max(size - free, 1))
-    return np.abs(residual) > OUTLIER * scale
 
 
 @dataclass(frozen=True)

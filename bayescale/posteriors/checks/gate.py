@@ -8,6 +8,7 @@ from bayescale.diagnosis import Diagnosis
 from bayescale.models import pointwise
 from bayescale.models.model import Model
 from bayescale.models.observations import Observations
+from bayescale.models.thinning import at_most
 from bayescale.posteriors.checks import leave_one_out, power_scaling, trends
 from bayescale.posteriors.checks.of_posterior import _units
 from bayescale.posteriors.posterior import Posterior
@@ -35,9 +36,7 @@ def judge(posterior: Posterior) -> Diagnosis:
     if posterior.diagnosis.refusals:
         return Diagnosis()
     model, rows = posterior.fitted_model
-    some = pointwise.take(
-        posterior.sites, pointwise.evenly(pointwise.size(posterior.sites), GATE_DRAWS)
-    )
+    some = pointwise.take(posterior.sites, at_most(pointwise.size(posterior.sites), GATE_DRAWS))
     log_likelihood = pointwise.log_likelihood(model, some, rows)
     codes, labels = _units(posterior)
     found = leave_one_out.leave_one_out(log_likelihood, codes)

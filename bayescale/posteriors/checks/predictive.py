@@ -10,6 +10,7 @@ import xarray as xr
 from bayescale.models import pointwise
 from bayescale.models.model import Model
 from bayescale.models.observations import Observations
+from bayescale.models.thinning import at_most
 from bayescale.posteriors.checks.power_scaling import prior_draws
 from bayescale.posteriors.checks.trends import largest_trend, score
 from bayescale.runs.table import Runs
@@ -67,7 +68,7 @@ def posterior_tables(
     """
     rng = np.random.default_rng(seed)
     rows = model.observe(runs)
-    some = pointwise.take(sites, pointwise.evenly(pointwise.size(sites), draws))
+    some = pointwise.take(sites, at_most(pointwise.size(sites), draws))
     replicated = pointwise.replicate(model, some, rows, rng)
     observed = np.broadcast_to(rows.log_loss, replicated.shape)
     table = _compared(

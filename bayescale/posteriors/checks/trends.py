@@ -24,11 +24,11 @@ from jaxtyping import Float
 from scipy.special import ndtr
 
 from bayescale.diagnosis import Diagnosis
-from bayescale.distributions.families import FAMILIES
 from bayescale.models import pointwise
-from bayescale.models.likelihood import Noise
-from bayescale.models.model import Model, sample_noise
+from bayescale.models.model import Model
+from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
+from bayescale.models.thinning import at_most
 
 DRAWS, REPLICATES = 300, 4
 """Evenly spaced draws, and simulated tables for each."""
@@ -71,7 +71,7 @@ def residual_trends(
         run, as a fraction of the loss), ``left`` (the fraction of the trend's variance that the
         law cannot absorb) and ``p``. Empty with too few runs.
     """
-    some = pointwise.take(sites, pointwise.evenly(pointwise.size(sites), DRAWS))
+    some = pointwise.take(sites, at_most(pointwise.size(sites), DRAWS))
     at = pointwise.fitted(model, some, rows)
     count = len(rows.log_loss)
     base = _absorbed(model, sites, rows)
@@ -180,13 +180,7 @@ def _absorbed(
 
 def score(noise: Noise, log_loss: np.ndarray) -> Float[np.ndarray, "*draw run"]:
     """``scale d log p/d location``, by a central difference."""
-    location, scale = noise.arguments["mu"], noise.arguments["sigma"]
-    ends = [
-        FAMILIES[noise.family].log_density(
-            log_loss, np, **{**noise.arguments, "mu": location + step * scale}
-        )
-        for step in (STEP, -STEP)
-    ]
+    ends = [noise.shifted(step * noise.scale).log_density(log_loss, np) for step in (STEP, -STEP)]
     return (ends[0] - ends[1]) / (2.0 * STEP)
 
 
@@ -195,5 +189,5 @@ def _simulated(noise: Noise, at: pointwise.Fitted, seed: int) -> np.ndarray:
     rng = np.random.default_rng(seed)
     shape = at.location.shape
     count = max(1, min(REPLICATES, pointwise.CELLS // at.location.size))
-    drawn = [score(noise, sample_noise(noise, rng, shape)) for _ in range(count)]
+    drawn = [score(noise, noise.sample(rng, shape)) for _ in range(count)]
     return np.concatenate(drawn)

@@ -16,8 +16,8 @@ from bayescale.designing.design import Design, design
 from bayescale.designing.linearised import localise
 from bayescale.designing.value import Worth
 from bayescale.errors import DiagnosticsRefused, DiagnosticsWarning, UsageError
-from bayescale.models.likelihood import Noise
 from bayescale.models.model import Model
+from bayescale.models.noise import Noise
 from bayescale.planning.budget_line import Line
 
 BUDGET, TARGET = 1e20, 1e23
@@ -221,18 +221,14 @@ def test_candidates_cost_what_they_say(name: str) -> None:
 def test_the_information_of_a_run_is_the_variance_of_its_score(
     noise: Noise, tolerance: float
 ) -> None:
-    from bayescale.distributions.families import FAMILIES
     from bayescale.models import likelihoods
-    from bayescale.models.model import sample_noise
 
     names = {"Normal": "normal", "StudentT": "studentt", "Contaminated": "contaminated"}
     likelihood = likelihoods.get(names[noise.family])
     got = likelihood.information(noise)
-    x = sample_noise(noise, np.random.default_rng(0), (400_000, 2))
-    density = FAMILIES[noise.family].log_density
-    step = 1e-4 * noise.arguments["sigma"]
-    rest = {n: v for n, v in noise.arguments.items() if n != "mu"}
-    ahead, behind = (density(x, np, mu=sign * step, **rest) for sign in (1, -1))
+    x = noise.sample(np.random.default_rng(0), (400_000, 2))
+    step = 1e-4 * noise.scale
+    ahead, behind = (noise.shifted(sign * step).log_density(x, np) for sign in (1, -1))
     score = (ahead - behind) / (2 * step)
     error = (score**2).std(axis=0) / np.sqrt(len(x))
     assert np.all(np.abs((score**2).mean(axis=0) - got) < 4 * error + tolerance * got)

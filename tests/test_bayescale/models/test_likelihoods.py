@@ -13,9 +13,10 @@ from bayescale.distributions.families import FAMILIES
 from bayescale.distributions.prior import Prior
 from bayescale.errors import RunsError, RunsWarning, UsageError
 from bayescale.models import likelihoods
-from bayescale.models.likelihood import AbstractLikelihood, Noise
+from bayescale.models.likelihood import AbstractLikelihood
 from bayescale.models.likelihoods import LIKELIHOODS
 from bayescale.models.model import Model
+from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
 from bayescale.runs.table import Runs, read_runs
 

@@ -11,9 +11,9 @@ from scipy import stats
 from bayescale.distributions.prior import Prior
 from bayescale.errors import UsageError
 from bayescale.models import likelihoods
-from bayescale.models.likelihood import Noise
 from bayescale.models.likelihoods import LIKELIHOODS
-from bayescale.models.model import Model, geometric_mean, sample_noise
+from bayescale.models.model import Model, geometric_mean
+from bayescale.models.noise import Noise
 from bayescale.runs.table import read_runs
 from theory import laws
 from theory.declaration import symbols as s
@@ -199,7 +199,7 @@ def test_an_unknown_coordinate_is_refused():
 
 def test_noise_broadcasts_to_the_asked_shape():
     arguments = {"mu": np.array([0.0, 100.0]), "sigma": 1.0}
-    draws = sample_noise(Noise("Normal", arguments), np.random.default_rng(0), (500, 2))
+    draws = Noise("Normal", arguments).sample(np.random.default_rng(0), (500, 2))
     assert draws.shape == (500, 2)
     # Five standard errors of a mean of 500.
     np.testing.assert_allclose(draws.mean(axis=0), [0.0, 100.0], atol=5 / math.sqrt(500))

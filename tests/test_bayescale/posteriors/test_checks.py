@@ -13,7 +13,7 @@ from scipy import stats
 import bayescale as bs
 from bayescale.errors import DiagnosticsWarning, UsageError
 from bayescale.models import pointwise as _pointwise
-from bayescale.models.likelihood import Noise
+from bayescale.models.noise import Noise
 from bayescale.posteriors import checks
 from bayescale.posteriors.checks import leave_one_out as _loo
 from bayescale.posteriors.checks.trends import score

@@ -14,6 +14,7 @@ from scipy import stats
 import bayescale as bs
 from bayescale.errors import DiagnosticsRefused, DiagnosticsWarning, PosteriorFileError, UsageError
 from bayescale.models.density import Density
+from bayescale.models.noise import Noise
 from theory import laws
 from theory.declaration import symbols as s
 from theory.declaration.law import Law
@@ -68,10 +69,7 @@ def test_noise_without_bounds_stays_within_the_range_of_numbers(
 ) -> None:
     """Student-t draws of few degrees of freedom reach e^1000."""
     far = np.array([-1e4, 1e4])
-    monkeypatch.setattr(
-        "bayescale.posteriors.posterior.sample_noise",
-        lambda noise, rng, shape: np.resize(far, shape),
-    )
+    monkeypatch.setattr(Noise, "sample", lambda noise, rng, shape: np.resize(far, shape))
     with np.errstate(all="raise"):
         draws = ladder.predict(N=[1e8, 1e9], D=1e10, noise=True).draws
     assert np.all(np.isfinite(draws) & (draws > 0))

@@ -9,8 +9,8 @@ from scipy import optimize
 import bayescale as bs
 from bayescale.errors import DiagnosticsRefused, DiagnosticsWarning, RunsError, UsageError
 from bayescale.models.model import Model
+from bayescale.models.thinning import whole_shares
 from bayescale.posteriors.stack import Stack
-from bayescale.posteriors.thinning import whole_shares
 from bayescale.runs.table import Runs, read_runs
 from bayescale.validation.forecast import Forecast, mixture
 from bayescale.validation.leave_future_out import divide, sizes
