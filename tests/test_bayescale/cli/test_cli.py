@@ -161,7 +161,6 @@ def test_a_bad_table_exits_3_with_one_sentence(fault: str, tmp_path: Path) -> No
         (("fit", "TABLE", "--likelihood", "rounded(step=-1)"), 2, "takes step=, a positive number"),
         (("fit", "TABLE", "--likelihood", "student"), 2, "Did you mean 'studentt'"),
         (("fit", "TABLE", "--groups", "corpus"), 3, "no column 'corpus'"),
-        (("fit", "TABLE", "--groups", "corpus", "--no-drift"), 2, "does not go with --groups"),
         (("calibrate", "TABLE", "-o", "plot.bmp"), 2, "must be one of .png, .pdf, .svg"),
         (("calibrate", "TABLE", "-o", "absent/plot.png"), 2, "there is no such folder"),
         (("calibrate", "TABLE", "--law", "chinchila"), 2, "Did you mean 'chinchilla'"),
