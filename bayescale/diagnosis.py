@@ -3,17 +3,16 @@
 R-hat, ESS, BFMI and Pareto k are ArviZ's; the thresholds and what follows from them are here.
 """
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
-from bayescale.errors import DiagnosticsRefused
-
-if TYPE_CHECKING:
-    import xarray as xr
+from bayescale.errors import DiagnosticsRefused, DiagnosticsWarning
 
 MAX_RHAT = 1.01
 MIN_ESS = 400.0
@@ -64,6 +63,20 @@ class Diagnosis:
     def __add__(self, other: "Diagnosis") -> "Diagnosis":
         return Diagnosis(self.refusals + other.refusals, self.warnings + other.warnings)
 
+    def labelled(self, label: str) -> "Diagnosis":
+        """The same verdict, each reason with a label before it."""
+        refusals, warned = (
+            tuple(f"{label}: {reason}" for reason in reasons)
+            for reasons in (self.refusals, self.warnings)
+        )
+        return Diagnosis(refusals, warned)
+
+    def warn(self, *, stacklevel: int) -> None:
+        """Warn with all reasons, by `DiagnosticsWarning`, where the status is not ``ok``."""
+        if self.reasons:
+            sentence = f"diagnostics: {self.status}. {' '.join(self.reasons)}"
+            warnings.warn(sentence, DiagnosticsWarning, stacklevel=stacklevel + 1)
+
     def require(self, *, force: bool = False) -> None:
         """Raise where the gate refuses, unless forced.
 
@@ -86,15 +99,40 @@ class Diagnosis:
         return "\n".join([str(self.status), *(f"- {reason}" for reason in self.reasons)])
 
 
-def diagnose_chains(tree: "xr.DataTree", names: Sequence[str]) -> Diagnosis:
-    """Judge Markov chains by ArviZ's `diagnose`.
+def beside(value: float, threshold: float, decimals: int) -> str:
+    """A number as text, with as many decimals as show on which side of a threshold it lies.
 
     Parameters
     ----------
-    tree
-        With groups ``posterior`` and, where known, ``sample_stats``.
-    names
-        Variables of the posterior to judge.
+    value, threshold
+        The number, and what it is compared with.
+    decimals
+        Decimals to begin with.
+
+    Examples
+    --------
+    >>> beside(1.0100004, 1.01, 3), beside(1.0132, 1.01, 3), beside(399.6, 400.0, 0)
+    ('1.0100004', '1.013', '399.6')
+    """
+    side = np.sign(value - threshold)
+    for more in range(decimals, 18):
+        text = f"{value:.{more}f}"
+        if np.sign(float(text) - threshold) == side:
+            return text
+    return repr(float(value))
+
+
+def diagnose_chains(
+    draws: Mapping[str, np.ndarray], sample_stats: Mapping[str, np.ndarray]
+) -> Diagnosis:
+    """Judge Markov chains by ArviZ's R-hat, ESS and BFMI, and by their divergences.
+
+    Parameters
+    ----------
+    draws
+        Quantity -> draws, (chain, draw) or (chain, draw, group).
+    sample_stats
+        ``diverging`` and ``energy``, (chain, draw), where they are known.
 
     Returns
     -------
@@ -102,54 +140,42 @@ def diagnose_chains(tree: "xr.DataTree", names: Sequence[str]) -> Diagnosis:
         Refuses on R-hat above 1.01, bulk or tail ESS below 400, more than 0.1% divergences, or
         BFMI below 0.3; warns of any divergence.
     """
-    from arviz_stats import diagnose
-
-    sizes = tree["posterior"].sizes
-    if sizes["chain"] < 2:
+    if len(next(iter(draws.values()))) < 2:
         return Diagnosis(("one chain cannot show that it converged; draw at least two.",))
-    # A NaN is above no threshold, so ArviZ would pass it.
-    draws = tree["posterior"].dataset
-    if broken := [n for n in names if not np.all(np.isfinite(draws[n]))]:
+    # A NaN is above no threshold.
+    if broken := [name for name, values in draws.items() if not np.all(np.isfinite(values))]:
         return Diagnosis(
             (f"draws of {_list(broken)} are not finite; set a tighter prior on what they follow.",)
         )
-    _, found = diagnose(
-        tree,
-        var_names=list(names),
-        rhat_max=MAX_RHAT,
-        # The threshold on ESS itself is only printed; the one on its ratio is reported, for both
-        # bulk and tail.
-        ess_min_ratio=MIN_ESS / (sizes["chain"] * sizes["draw"]),
-        bfmi_threshold=MIN_BFMI,
-        show_diagnostics=False,
-        return_diagnostics=True,
-    )
-    refusals, warnings = [], []
-    if bad := found["rhat"]["bad_params"]:
-        worst = max(float(v.max()) for v in found["rhat"]["rhat_values"].values())
+    columns = [values.reshape(*values.shape[:2], -1) for values in draws.values()]
+    rhat, ess = convergence(np.concatenate(columns, axis=2))
+    owner = np.repeat([*draws], [values.shape[2] for values in columns])
+    refusals, warned = [], []
+    if np.any(bad := ~(rhat <= MAX_RHAT)):
         refusals.append(
-            f"the chains disagree on {_list(bad)} (R-hat up to {worst:.3f}, at most "
-            f"{MAX_RHAT} is allowed); check the table for few or collinear runs, or set a prior."
+            f"the chains disagree on {_list(dict.fromkeys(owner[bad]))} (R-hat up to "
+            f"{beside(rhat.max(), MAX_RHAT, 3)}, at most {MAX_RHAT} is allowed); check the table "
+            "for few or collinear runs, or set a prior."
         )
-    if bad := found["ess"]["bad_params"]:
-        worst = min(float(v.min()) for v in found["ess"]["ess_values"].values())
+    if np.any(bad := ~(ess >= MIN_ESS)):
         refusals.append(
-            f"too few effective draws of {_list(bad)} (smallest ESS {worst:.0f}, at least "
-            f"{MIN_ESS:.0f} is needed); raise draws=."
+            f"too few effective draws of {_list(dict.fromkeys(owner[bad]))} (smallest ESS "
+            f"{beside(ess.min(), MIN_ESS, 0)}, at least {MIN_ESS:.0f} is needed); raise draws=."
         )
-    if divergent := found.get("divergent", {}).get("n_divergent", 0):
-        total = found["divergent"]["total_samples"]
+    diverging = sample_stats.get("diverging")
+    if diverging is not None and np.any(diverging):
+        count, total = int(diverging.sum()), diverging.size
         sentence = (
-            f"{divergent} of {total} draws diverged; the posterior may hide a corner that the "
+            f"{count} of {total} draws diverged; the posterior may hide a corner that the "
             "sampler cannot enter, so compare with a simpler law or a tighter prior."
         )
-        (refusals if divergent > MAX_DIVERGENT * total else warnings).append(sentence)
-    if failed := found.get("bfmi", {}).get("failed_chains", []):
+        (refusals if count > MAX_DIVERGENT * total else warned).append(sentence)
+    if "energy" in sample_stats and not (least := bfmi(sample_stats["energy"]).min()) >= MIN_BFMI:
         refusals.append(
-            f"{len(failed)} chains have BFMI below {MIN_BFMI}; the tails are not explored, so "
-            "set a tighter prior on the noise."
+            f"the tails are not explored (BFMI down to {beside(least, MIN_BFMI, 2)}, at least "
+            f"{MIN_BFMI} is needed); set a tighter prior on the noise."
         )
-    return Diagnosis(tuple(refusals), tuple(warnings))
+    return Diagnosis(tuple(refusals), tuple(warned))
 
 
 def diagnose_importance(facts: Mapping[str, Any]) -> Diagnosis:
@@ -158,13 +184,14 @@ def diagnose_importance(facts: Mapping[str, Any]) -> Diagnosis:
     refusals = []
     if not pareto_k <= MAX_PARETO_K:
         refusals.append(
-            f"the Laplace approximation does not cover the posterior (Pareto k {pareto_k:.2f}, at "
-            f"most {MAX_PARETO_K} is allowed); use engine='numpyro'."
+            "the Laplace approximation does not cover the posterior (Pareto k "
+            f"{beside(pareto_k, MAX_PARETO_K, 2)}, at most {MAX_PARETO_K} is allowed); use "
+            "engine='numpyro'."
         )
     if not ess >= MIN_ESS:
         refusals.append(
-            f"the importance weights leave {ess:.0f} effective draws (at least {MIN_ESS:.0f} are "
-            "needed); use engine='numpyro'."
+            f"the importance weights leave {beside(ess, MIN_ESS, 0)} effective draws (at least "
+            f"{MIN_ESS:.0f} are needed); use engine='numpyro'."
         )
     return Diagnosis(tuple(refusals))
 
@@ -201,14 +228,30 @@ def diagnose_attempts(found: Diagnosis, facts: Mapping[str, Any]) -> Diagnosis:
     )
 
 
-def worst_convergence(draws: np.ndarray) -> tuple[float, float]:
-    """Largest R-hat and smallest bulk or tail ESS over draws (chain, draw, quantity)."""
+def convergence(
+    draws: Float[np.ndarray, "chain draw quantity"],
+) -> tuple[Float[np.ndarray, " quantity"], Float[np.ndarray, " quantity"]]:
+    """R-hat of each quantity, and the smaller of its bulk and tail ESS."""
     from arviz_stats.base import array_stats
 
     stats: Any = array_stats  # what its functions return depends on the shape
     moved = np.moveaxis(draws, -1, 0)
     bulk, tail = stats.ess(moved), stats.ess(moved, method="tail", prob=TAIL_PROB)
-    return float(np.max(stats.rhat(moved))), float(min(bulk.min(), tail.min()))
+    return np.atleast_1d(stats.rhat(moved)), np.atleast_1d(np.minimum(bulk, tail))
+
+
+def worst_convergence(draws: np.ndarray) -> tuple[float, float]:
+    """Largest R-hat and smallest bulk or tail ESS over draws (chain, draw, quantity)."""
+    rhat, ess = convergence(draws)
+    return float(np.max(rhat)), float(np.min(ess))
+
+
+def bfmi(energy: Float[np.ndarray, "chain draw"]) -> Float[np.ndarray, " chain"]:
+    """Estimated Bayesian fraction of missing information of each chain (Betancourt 2016)."""
+    from arviz_stats.base import array_stats
+
+    stats: Any = array_stats
+    return np.asarray(stats.bfmi(energy))
 
 
 def smooth_weights(log_ratio: np.ndarray) -> tuple[np.ndarray, float]:
@@ -220,5 +263,5 @@ def smooth_weights(log_ratio: np.ndarray) -> tuple[np.ndarray, float]:
     return weights / weights.sum(), float(pareto_k)
 
 
-def _list(names: Sequence[str]) -> str:
+def _list(names: Iterable[str]) -> str:
     return ", ".join(map(str, names))

@@ -4,3 +4,7 @@ from collections.abc import Callable
 
 Progress = Callable[[str], None]
 """Called with a few words whenever an engine reaches a new stage."""
+
+
+def silent(stage: str) -> None:
+    """Tell nobody."""

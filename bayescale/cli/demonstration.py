@@ -13,12 +13,13 @@ from bayescale.fitting.fit import fit
 from bayescale.planning.plan import plan
 from bayescale.progress import Progress
 from bayescale.runs.datasets import load
-from bayescale.validation import compare
+from bayescale.validation.hold_out import hold_out
 
 if TYPE_CHECKING:
     from bayescale.planning.result import Plan
     from bayescale.posteriors.posterior import Posterior
     from bayescale.runs.table import Runs
+    from bayescale.validation.hold_out import HoldOut
 
 HELD_OUT = 0.8
 """Runs above this quantile of compute are held out when the laws are compared."""
@@ -56,9 +57,9 @@ def run(
     cut = float(np.quantile(runs.column("C"), HELD_OUT))
     small, large = runs.select(runs.column("C") <= cut), runs.select(runs.column("C") > cut)
     with progress() as stage:
-        held_out = [_score(law, small, large, seed, stage) for law in LAWS]
+        held_out = {law: hold_out(_fit(law, small, seed, stage), large, force=True) for law in LAWS}
         posteriors = {law: _fit(law, runs, seed, stage) for law in LAWS}
-    table = pd.DataFrame(held_out, index=pd.Index(LAWS, name="law"))
+    table = pd.DataFrame(map(_scores, held_out.values()), index=pd.Index(LAWS, name="law"))
     best = str(table["log score a run"].idxmax())
     say(
         f"1. Which law predicts larger runs? Fitted to the {len(small)} runs up to {cut:.3g} FLOP, "
@@ -70,7 +71,8 @@ def run(
     say(f"2. The posterior of the {best} law on all {len(runs)} runs,")
     say(f"   L = {posterior.law.formula_text()}:")
     show(posterior.summary())
-    say(f"diagnostics: {posterior.diagnose()}\n")
+    verdict = posterior.diagnose() + held_out[best].diagnosis.labelled("fitted to the smaller runs")
+    say(f"diagnostics: {verdict}\n")
     budget = FARTHER * float(runs.column("C").max())
     plans = {law: plan(post, compute=budget, force=True) for law, post in posteriors.items()}
     say(f"3. The compute-optimal run at {FARTHER:.0f} times the largest compute, {best} law:")
@@ -91,8 +93,7 @@ def _fit(law: str, runs: "Runs", seed: int, stage: Progress) -> "Posterior":
     return fit(runs, law=law, seed=seed, progress=lambda text: stage(f"{law}: {text}"))
 
 
-def _score(law: str, small: "Runs", large: "Runs", seed: int, stage: Progress) -> dict[str, float]:
-    score = compare.hold_out(_fit(law, small, seed, stage), large, force=True)
+def _scores(score: "HoldOut") -> dict[str, float]:
     return {
         "log score a run": score.log_score,
         "RMSE of log loss": score.rmse,
@@ -104,17 +105,10 @@ def _score(law: str, small: "Runs", large: "Runs", seed: int, stage: Progress) -
 def _verdict(table: pd.DataFrame) -> str:
     ordered = table.sort_values("log score a run", ascending=False)
     (best, other), scores = ordered.index[:2], ordered["log score a run"]
-    sentence = (
+    return (
         f"The {best} law predicts them better than the {other} law, by "
         f"{scores.iloc[0] - scores.iloc[1]:.2g} nats a run in log score (higher is better)."
     )
-    covered = float(ordered["90% coverage"].iloc[0])
-    if covered < 0.8:
-        sentence += (
-            f"\nwarning: only {covered:.0%} of them lie inside even its 90% intervals: the form "
-            "itself is off out here, which no interval below knows."
-        )
-    return sentence
 
 
 def _instead(law: str, other: "Plan") -> str:

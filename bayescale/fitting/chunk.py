@@ -12,16 +12,29 @@ import jax
 import numpy as np
 import pandas as pd
 
-from bayescale.diagnosis import MAX_DIVERGENT, MAX_RHAT, MIN_BFMI, MIN_ESS, TAIL_PROB, Diagnosis
+from bayescale.diagnosis import (
+    MAX_DIVERGENT,
+    MAX_RHAT,
+    MIN_BFMI,
+    MIN_ESS,
+    Diagnosis,
+    bfmi,
+    worst_convergence,
+)
 from bayescale.distributions.families import FAMILIES
 from bayescale.distributions.prior import Prior
 from bayescale.engines import batch
 from bayescale.engines.mode import starts_of
 from bayescale.models.density import Density, Numbers
+from bayescale.models.draws import Draws
 from bayescale.models.model import Model
 from bayescale.models.observations import Observations
 from bayescale.models.priors import Priors
+from bayescale.posteriors.checks.gate import judged_posterior
 from bayescale.runs.table import Runs
+
+NAME = "batch"
+"""Engine under which a posterior of many goes."""
 
 
 @dataclass(frozen=True)
@@ -30,62 +43,39 @@ class Fitted:
 
     Parameters
     ----------
-    coordinates
-        Every coordinate and noise parameter, (chain, draw).
-    sample_stats
-        ArviZ's names -> arrays (chain, draw).
+    draws
+        Every coordinate and noise parameter, (chain, draw), with the facts of their computation.
+    diagnosis
+        The gate's verdict on them.
     r_hat, ess
-        Largest R-hat and smallest bulk or tail ESS of the coordinates.
+        Largest R-hat and smallest bulk or tail ESS of the free coordinates, on the real line.
     divergences
         Number of divergent draws.
     bfmi
         Smallest estimated Bayesian fraction of missing information of a chain.
-    attempts
-        1, or 2 where the first failed its diagnostics.
-    agreeing
-        How many searches for the mode ended at the best one.
     """
 
-    coordinates: Mapping[str, np.ndarray]
-    sample_stats: Mapping[str, np.ndarray]
+    draws: Draws
+    diagnosis: Diagnosis
     r_hat: float
     ess: float
     divergences: int
     bfmi: float
-    attempts: int
-    agreeing: int
 
     @property
-    def diagnosis(self) -> Diagnosis:
-        """The gate's verdict, by the thresholds of a single fit."""
-        refusals = []
-        if not self.r_hat <= MAX_RHAT:
-            refusals.append(
-                f"the chains disagree (R-hat up to {self.r_hat:.3f}, at most {MAX_RHAT} is "
-                "allowed); fit this table alone with engine='numpyro', or set a prior."
-            )
-        if not self.ess >= MIN_ESS:
-            refusals.append(
-                f"too few effective draws (smallest ESS {self.ess:.0f}, at least {MIN_ESS:.0f} is "
-                "needed); fit this table alone with engine='numpyro'."
-            )
-        total = next(iter(self.coordinates.values())).size
-        warned = ()
-        if self.divergences:
-            sentence = (
-                f"{self.divergences} of {total} draws diverged; fit this table alone with "
-                "engine='numpyro', or set a tighter prior."
-            )
-            if self.divergences > MAX_DIVERGENT * total:
-                refusals.append(sentence)
-            else:
-                warned = (sentence,)
-        if not self.bfmi >= MIN_BFMI:
-            refusals.append(
-                f"the tails are not explored (BFMI {self.bfmi:.2f}, at least {MIN_BFMI} is "
-                "needed); set a tighter prior on the noise."
-            )
-        return Diagnosis(tuple(refusals), warned)
+    def coordinates(self) -> Mapping[str, np.ndarray]:
+        """Every coordinate and noise parameter, (chain, draw)."""
+        return self.draws.coordinates
+
+    @property
+    def failed(self) -> bool:
+        """Whether another attempt at the chains is worth it, by the thresholds of the gate."""
+        return not (
+            self.r_hat <= MAX_RHAT
+            and self.ess >= MIN_ESS
+            and self.divergences <= MAX_DIVERGENT * self.draws.sample_stats["lp"].size
+            and self.bfmi >= MIN_BFMI
+        )
 
 
 @dataclass(frozen=True)
@@ -183,13 +173,7 @@ def fit_chunk(chunk: Chunk, devices: Sequence[Any] | None = None) -> list[Fitted
         sharding=_sharding(devices),
         after=after,
     )
-    fitted = [_judged(model, draws, i) for i, model in enumerate(chunk.models)]
-    if not chunk.before:
-        return fitted
-    return [
-        replace(one, attempts=first.attempts + 1, agreeing=first.agreeing)
-        for one, first in zip(fitted, chunk.before, strict=True)
-    ]
+    return [fitted_of(chunk, i, draws, effort) for i in range(len(chunk.tables))]
 
 
 def _with_keys(lanes: batch.Lanes, seed: int) -> batch.Lanes:
@@ -206,27 +190,29 @@ def _sharding(devices: Sequence[Any] | None) -> Any:
     return NamedSharding(Mesh(np.array(devices), ("table",)), PartitionSpec("table"))
 
 
-def _judged(model: Model, draws: batch.BatchDraws, index: int) -> Fitted:
-    from arviz_stats.base import array_stats
-
-    stats: Any = array_stats  # what its functions return depends on the shape
-    positions = draws.positions[index]
-    columns = np.moveaxis(positions, -1, 0)
-    finite = bool(np.all(np.isfinite(columns)))
-    with np.errstate(all="ignore"):
-        r_hat = float(np.max(stats.rhat(columns))) if finite else np.nan
-        bulk = stats.ess(columns) if finite else np.nan
-        tail = stats.ess(columns, method="tail", prob=TAIL_PROB) if finite else np.nan
-        energy = draws.energy[index]
-        bfmi = np.mean(np.diff(energy, axis=1) ** 2, axis=1) / np.var(energy, axis=1)
+def fitted_of(chunk: Chunk, index: int, draws: batch.BatchDraws, effort: batch.Effort) -> Fitted:
+    """Draws of one table of a chunk, judged."""
+    model, positions = chunk.models[index], draws.positions[index]
     names = ("lp", "diverging", "energy", "acceptance_rate")
-    return Fitted(
-        coordinates={n: np.asarray(v) for n, v in Density(model).constrain(positions).items()},
-        sample_stats={name: getattr(draws, name)[index] for name in names},
-        r_hat=r_hat,
-        ess=float(np.min([np.min(bulk), np.min(tail)])),
-        divergences=int(draws.diverging[index].sum()),
-        bfmi=float(np.min(bfmi)),
-        attempts=1,
-        agreeing=int(draws.agreeing[index]),
+    one = Draws(
+        {n: np.asarray(v) for n, v in Density(model).constrain(positions).items()},
+        {name: getattr(draws, name)[index] for name in names},
+        {**_searched(chunk, index, draws), "target_acceptance": effort.acceptance},
     )
+    r_hat, ess = np.nan, np.nan
+    with np.errstate(all="ignore"):
+        if np.all(np.isfinite(positions)):
+            r_hat, ess = worst_convergence(positions)
+        least = float(np.min(bfmi(draws.energy[index])))
+    judged = judged_posterior(model, chunk.tables[index], one, engine=NAME, seed=chunk.seed)
+    diverged = int(draws.diverging[index].sum())
+    return Fitted(one, judged.diagnosis, r_hat, ess, diverged, least)
+
+
+def _searched(chunk: Chunk, index: int, draws: batch.BatchDraws) -> dict[str, int]:
+    """Attempts, their warm-up, and the search for the mode, which only the first one makes."""
+    if not chunk.before:
+        found = {"attempts": 1, "warmup": sum(batch.WARMUP)}
+        return found | {"mode_agreeing": int(draws.agreeing[index]), "mode_starts": batch.STARTS}
+    first = chunk.before[index].draws.facts
+    return {**first, "attempts": first["attempts"] + 1, "warmup": batch.WARMUP[1]}

@@ -1,48 +1,39 @@
 """`fit_groups`: one law for groups of runs whose coordinates differ, partially pooled."""
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
 from bayescale import engines
-from bayescale.diagnosis import (
-    Diagnosis,
-    Status,
-    diagnose_chains,
-    diagnose_importance,
-    diagnose_starts,
-)
 from bayescale.distributions.prior import Prior
 from bayescale.engines import hierarchical as centring
-from bayescale.errors import DiagnosticsWarning, RunsError, UsageError
+from bayescale.errors import RunsError, UsageError
+from bayescale.fitting.resolve import Fittable, require_options, require_usable, resolve
+from bayescale.models.drift import Drift
 from bayescale.models.likelihood import AbstractLikelihood
-from bayescale.models.model import Model
+from bayescale.models.model import DRIFT, Model
 from bayescale.models.pooling import SPREAD, Pooling
-from bayescale.posteriors.groups import DIMS, GroupPosterior
-from bayescale.posteriors.labelled import record_of, to_tree
-from bayescale.posteriors.posterior import Posterior
-from bayescale.progress import Progress
-from bayescale.runs.identifiable import require_domain, require_identifiable
+from bayescale.posteriors.checks.gate import judged_posterior
+from bayescale.posteriors.groups import GroupPosterior
+from bayescale.progress import Progress, silent
 from bayescale.runs.table import Runs, read_runs
-from theory.declaration.law import AbstractLaw
 from theory.errors import did_you_mean
 
 
 def fit_groups(
     runs: Runs | pd.DataFrame | str | os.PathLike,
-    law: str | AbstractLaw = "chinchilla",
+    law: Fittable = "chinchilla",
     *,
     groups: str | Sequence[str] = "corpus",
     shared: Sequence[str] = (),
     separate: Sequence[str] = (),
-    likelihood: str | AbstractLikelihood = "studentt",
+    likelihood: str | AbstractLikelihood | None = None,
     prior: Mapping[str, Prior | float] | None = None,
+    drift: Drift | None = DRIFT,
     engine: str = "numpyro",
     draws: int | None = None,
     chains: int = 4,
@@ -59,7 +50,8 @@ def fit_groups(
     runs
         A runs table with a column that names the group, or what `read_runs` reads.
     law
-        A law, its name, or a formula.
+        A law, its name, a formula, or a `Model` of one group; see `bayescale.fit` for what goes
+        beside a model.
     groups
         Column of the group, or several whose entries are joined: ``("corpus", "evaluation")``
         makes groups such as ``"rpj/c4_val"``.
@@ -68,14 +60,14 @@ def fit_groups(
     separate
         Coordinates that are not pooled: each group has its own, with the default prior.
     likelihood
-        A noise model or its name; ``"shared(column=run)"`` where rows of several groups are one
-        run seen several times.
+        As for `bayescale.fit`; ``"shared(column=run)"`` where rows of several groups are one run
+        seen several times.
     prior
         Coordinate, noise parameter or spread (``"alpha_spread"``) -> `Prior`, in place of the
         default; a number fixes it.
     engine
         ``"numpyro"``; ``"laplace"`` covers a hierarchical posterior only with very few groups.
-    draws, chains, seed, progress
+    drift, draws, chains, seed, progress
         See `bayescale.fit`.
 
     Returns
@@ -92,39 +84,33 @@ def fit_groups(
     Warns
     -----
     DiagnosticsWarning
-        If the posterior failed its diagnostics.
+        If the posterior failed its diagnostics, or the runs of a group or its law are doubtful.
 
     Notes
     -----
     Gelman and Hill (2007), chapters 11 to 13; the sampler's coordinates are those of Betancourt
     and Girolami (2015), see `bayescale.engines.hierarchical`.
     """
-    for name, number, least in (("chains", chains, 1), ("draws", draws, 4), ("seed", seed, 0)):
-        if number is not None and number < least:
-            raise UsageError(f"{name} must be at least {least}; got {number}.")
+    require_options(chains=chains, draws=draws, seed=seed)
     sampler = engines.get(engine)
     table, column = with_groups(runs if isinstance(runs, Runs) else read_runs(runs), groups)
     model = group_model(
-        table, law, column, shared=shared, separate=separate, likelihood=likelihood, prior=prior
+        table,
+        law,
+        column,
+        shared=shared,
+        separate=separate,
+        likelihood=likelihood,
+        prior=prior,
+        drift=drift,
     )
-    free = [name for name in model.alone().free if name in model.law.chart.names]
-    require_identifiable(table, [r.name for r in model.law.resources], len(free))
-    require_domain(table, model.law.domain, model.law.name)
+    require_usable(table, model)
     draw = centring.sample if sampler.name == "numpyro" else sampler.sample
-    told = progress or (lambda stage: None)
+    told = progress or silent
     result = draw(model, table, draws=draws, chains=chains, seed=seed, progress=told)
-    record = record_of(table, engine=engine, seed=seed, facts=result.facts)
-    tree = to_tree(model, table, result)
-    found = GroupPosterior(Posterior(model.law, model, tree, Diagnosis(), record))
-    verdict = _judged(found) if sampler.markov_chain else diagnose_importance(result.facts)
-    verdict += diagnose_starts(result.facts)
-    if verdict.status is not Status.OK:
-        warnings.warn(
-            f"diagnostics: {verdict.status}. {' '.join(verdict.reasons)}",
-            DiagnosticsWarning,
-            stacklevel=2,
-        )
-    return GroupPosterior(replace(found.joint, diagnosis=verdict))
+    joint = judged_posterior(model, table, result, engine=engine, seed=seed)
+    joint.diagnosis.warn(stacklevel=2)
+    return GroupPosterior(joint)
 
 
 def with_groups(runs: Runs, groups: str | Sequence[str]) -> tuple[Runs, str]:
@@ -155,23 +141,30 @@ def with_groups(runs: Runs, groups: str | Sequence[str]) -> tuple[Runs, str]:
 
 def group_model(
     runs: Runs,
-    law: str | AbstractLaw,
+    law: Fittable,
     column: str,
     *,
     shared: Sequence[str] = (),
     separate: Sequence[str] = (),
-    likelihood: str | AbstractLikelihood = "studentt",
+    likelihood: str | AbstractLikelihood | None = None,
     prior: Mapping[str, Prior | float] | None = None,
+    drift: Drift | None = DRIFT,
 ) -> Model:
     """The pooled model of a table; see `fit_groups`.
 
     Raises
     ------
     UsageError
-        If a name is not that of a coordinate, or there is one group only.
+        If a name is not that of a coordinate, there is one group only, or the model has groups
+        already.
     """
     given = dict(prior or {})
-    base = Model.for_runs(law, runs, likelihood=likelihood)
+    base = resolve(law, runs, likelihood=likelihood, drift=drift)
+    if base.pooling is not None:
+        raise UsageError(
+            f"the model is pooled by column '{base.pooling.column}' already; give the model of one "
+            "group (`model.alone()`), or fit the pooled one with bayescale.fit."
+        )
     own = {name: value for name, value in given.items() if name in base.priors.table}
     base = replace(base, priors=base.priors.replace(own))
     pooled = base.pooled(column, sorted(set(runs.column(column).astype(str))))
@@ -206,15 +199,3 @@ def _held(model: Model, name: str) -> dict[str, float]:
         for level in (0.15866, 0.5, 0.84134)
     )
     return {name: float(support.from_real(middle, np)), name + SPREAD: (high - low) / 2.0}
-
-
-def _judged(found: GroupPosterior) -> Diagnosis:
-    """Judge the chains by population, spreads and the coordinates of every group."""
-    sites = {n: v for n, v in found._sites.items() if not found.model.shapes[n]}
-    values: dict[str, Any] = {n: (DIMS, v) for n, v in sites.items() if np.ptp(v) > 0}
-    for name in found.pooling.coordinates:
-        values[f"{name} by group"] = ((*DIMS, "group"), found.coordinates[name])
-    judged = xr.Dataset(values, found.joint.draws.coords)
-    stats = found.joint.data["sample_stats"].to_dataset()
-    tree = xr.DataTree.from_dict({"posterior": judged, "sample_stats": stats})
-    return diagnose_chains(tree, [str(name) for name in judged.data_vars])

@@ -9,27 +9,24 @@ there are.
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bayescale.diagnosis import Status
+from bayescale.diagnosis import Diagnosis, Status
 from bayescale.distributions.prior import Prior
-from bayescale.engines import batch
 from bayescale.errors import DiagnosticsWarning, RunsError, UsageError
-from bayescale.fitting.chunk import Chunk, Fitted, fit_chunk
-from bayescale.models.draws import Draws
+from bayescale.fitting.chunk import NAME, Chunk, Fitted, fit_chunk
+from bayescale.fitting.resolve import Fittable, require_options, require_usable, resolve_each
+from bayescale.models.drift import Drift
 from bayescale.models.likelihood import AbstractLikelihood
-from bayescale.models.model import Model
+from bayescale.models.model import DRIFT, Model
 from bayescale.posteriors.labelled import record_of, to_tree
 from bayescale.posteriors.posterior import Posterior
-from bayescale.progress import Progress
-from bayescale.runs.identifiable import require_domain, require_identifiable
+from bayescale.progress import Progress, silent
 from bayescale.runs.table import Runs, read_runs
-from theory.declaration.law import AbstractLaw
 
 TABLES = 64
 """Tables in one call of the compiled program, and in one task of a cluster."""
@@ -39,8 +36,6 @@ ROWS = 16
 
 RETRIES = 3
 """How often a cluster tries a chunk again whose worker was lost."""
-
-NAME = "batch"
 
 
 class Fits(Sequence[Posterior]):
@@ -67,11 +62,9 @@ class Fits(Sequence[Posterior]):
             parts = (self.models[index], self.tables[index], self.fitted[index])
             return Fits(*parts, self.seed)
         one, model, runs = self.fitted[index], self.models[index], self.tables[index]
-        facts = {"attempts": one.attempts, "mode_agreeing": one.agreeing}
-        facts["mode_starts"] = batch.STARTS
-        draws = Draws(one.coordinates, one.sample_stats, facts)
-        record = record_of(runs, engine=NAME, seed=self.seed, facts=facts)
-        return Posterior(model.law, model, to_tree(model, runs, draws), one.diagnosis, record)
+        record = record_of(runs, engine=NAME, seed=self.seed, facts=one.draws.facts)
+        tree = to_tree(model, runs, one.draws)
+        return Posterior(model.law, model, tree, one.diagnosis, record)
 
     def __iter__(self) -> Iterator[Posterior]:
         return (self[i] for i in range(len(self)))
@@ -83,12 +76,13 @@ class Fits(Sequence[Posterior]):
 
     @cached_property
     def diagnostics(self) -> pd.DataFrame:
-        """One row a table: status, largest R-hat, smallest ESS, divergences, BFMI, attempts.
+        """One row a table: the gate's verdict, by the rules of `bayescale.fit`, and its numbers.
 
         Returns
         -------
         pandas.DataFrame
-            Index: table. Column ``reasons`` has what the gate says, sentence by sentence.
+            Index: table. Columns: ``status`` and ``reasons``, sentence by sentence; largest R-hat
+            and smallest ESS of the free coordinates, divergences, BFMI, attempts.
         """
         rows = [
             {
@@ -98,7 +92,7 @@ class Fits(Sequence[Posterior]):
                 "ess": one.ess,
                 "divergences": one.divergences,
                 "bfmi": one.bfmi,
-                "attempts": one.attempts,
+                "attempts": one.draws.facts["attempts"],
                 "reasons": " ".join(one.diagnosis.reasons),
             }
             for runs, one in zip(self.tables, self.fitted, strict=True)
@@ -134,10 +128,11 @@ class Fits(Sequence[Posterior]):
 
 def fit_many(
     tables: Sequence[Runs | pd.DataFrame],
-    law: str | AbstractLaw | Model | Sequence[Model] = "chinchilla",
+    law: Fittable | Sequence[Model] = "chinchilla",
     *,
-    likelihood: str | AbstractLikelihood = "studentt",
+    likelihood: str | AbstractLikelihood | None = None,
     prior: Mapping[str, Prior | float] | None = None,
+    drift: Drift | None = DRIFT,
     chains: int = 4,
     seed: int = 0,
     client: Any = None,
@@ -151,12 +146,12 @@ def fit_many(
     tables
         Runs tables, or what `read_runs` reads; each at most a few hundred rows.
     law
-        A law or its name, with default priors scaled to each table; or a `Model` for all tables, or
-        one a table, alike but for the numbers of their priors.
-    likelihood, prior
-        As for `bayescale.fit`.
+        As for `bayescale.fit`, with default priors scaled to each table; or one `Model` a table,
+        alike but for the numbers of their priors.
+    likelihood, prior, drift
+        As for `bayescale.fit`, for every table.
     chains
-        Chains a table.
+        Chains a table, at least 2.
     seed
         Seed; table i draws from a stream of its own, so results do not depend on `client`.
     client
@@ -181,16 +176,13 @@ def fit_many(
     Warns
     -----
     DiagnosticsWarning
-        If posteriors failed their diagnostics; `Fits.diagnostics` says which and why.
+        If the gate refuses or warns of posteriors; `Fits.diagnostics` says of which and why.
     """
     if not len(tables):
         raise UsageError("there are no tables to fit; give at least one.")
-    if chains < 2 or seed < 0:
-        raise UsageError(
-            f"chains must be at least 2 and seed not negative; got {chains} and {seed}."
-        )
+    require_options(chains=chains, seed=seed, least_chains=2)
     runs = [table if isinstance(table, Runs) else read_runs(table) for table in tables]
-    models = _models(law, runs, likelihood, prior)
+    models = resolve_each(law, runs, likelihood=likelihood, prior=prior, drift=drift)
     _require_alike(models)
     for index, (table, model) in enumerate(zip(runs, models, strict=True)):
         _require_usable(index, table, model)
@@ -212,10 +204,10 @@ def fit_many(
             )
             for part in parts
         ]
-        return _run(chunks, client, devices, progress or (lambda stage: None))
+        return _run(chunks, client, devices, progress or silent)
 
     fitted = attempt(range(len(runs)), width)
-    failed = [i for i, one in enumerate(fitted) if one.diagnosis.refusals]
+    failed = [i for i, one in enumerate(fitted) if one.failed]
     if failed:
         # Of all chunks together, to one of two widths, so that few shapes are compiled.
         again = width if len(failed) > width // 4 else max(1, width // 4)
@@ -223,30 +215,24 @@ def fit_many(
         for i, one in zip(failed, second, strict=True):
             fitted[i] = one
     fits = Fits(models, runs, fitted, seed)
-    refused = sum(one.diagnosis.status is Status.REFUSE for one in fits.fitted)
-    if refused:
+    if sentence := counted([one.diagnosis for one in fits.fitted]):
         warnings.warn(
-            f"{refused} of {len(fits)} tables were refused by their diagnostics; "
-            "`.diagnostics` says which and why.",
+            f"the diagnostics of {len(fits)} tables {sentence}; `.diagnostics` says which and why.",
             DiagnosticsWarning,
             stacklevel=2,
         )
     return fits
 
 
-def _models(
-    law: str | AbstractLaw | Model | Sequence[Model],
-    runs: Sequence[Runs],
-    likelihood: str | AbstractLikelihood,
-    prior: Mapping[str, Prior | float] | None,
-) -> list[Model]:
-    if isinstance(law, Model):
-        return [replace(law, priors=law.priors.replace(prior or {}))] * len(runs)
-    if isinstance(law, str | AbstractLaw):
-        return [Model.for_runs(law, r, likelihood=likelihood, prior=prior) for r in runs]
-    if len(law) != len(runs):
-        raise UsageError(f"there are {len(runs)} tables but {len(law)} models; give one a table.")
-    return list(law)
+def counted(verdicts: Sequence[Diagnosis]) -> str:
+    """How many of several fits the gate refuses or warns of: ``"refused 1 and warned of 2"``.
+
+    Empty where all are well.
+    """
+    statuses = [one.status for one in verdicts]
+    refused, warned = (statuses.count(status) for status in (Status.REFUSE, Status.WARN))
+    parts = {f"refused {refused}": refused, f"warned of {warned}": warned}
+    return " and ".join(part for part, count in parts.items() if count)
 
 
 def _structure(model: Model) -> tuple[Any, ...]:
@@ -268,12 +254,10 @@ def _require_alike(models: Sequence[Model]) -> None:
 
 
 def _require_usable(index: int, table: Runs, model: Model) -> None:
-    free = [name for name in model.free if name in model.law.chart.names]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            require_identifiable(table, [r.name for r in model.law.resources], len(free))
-        require_domain(table, model.law.domain, model.law.name)
+            require_usable(table, model)
     except RunsError as error:
         raise RunsError(f"table {index}: {error}") from error
 

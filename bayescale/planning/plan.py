@@ -8,7 +8,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from bayescale.cost import AbstractCost, Shape
-from bayescale.diagnosis import MAX_RHAT, MIN_ESS, Diagnosis
+from bayescale.diagnosis import MAX_RHAT, MIN_ESS, Diagnosis, beside
 from bayescale.errors import UsageError
 from bayescale.planning import objectives
 from bayescale.planning.allocation import (
@@ -344,11 +344,11 @@ def _convergence(
     # The importance-sampled posterior was judged as a whole.
     if table.empty or "importance_ess" in posterior.record:
         return Diagnosis(), table
-    bad = table[
-        (table["r_hat"] > MAX_RHAT) | (table[["ess_bulk", "ess_tail"]].min(axis=1) < MIN_ESS)
-    ]
+    least = table[["ess_bulk", "ess_tail"]].min(axis=1)
+    bad = table.assign(ess=least)[(table["r_hat"] > MAX_RHAT) | (least < MIN_ESS)]
     refusals = tuple(
-        f"{name} did not converge (R-hat {row['r_hat']:.3f}, ESS {row['ess_bulk']:.0f})."
+        f"{name} did not converge (R-hat {beside(row['r_hat'], MAX_RHAT, 3)}, ESS "
+        f"{beside(row['ess'], MIN_ESS, 0)})."
         for name, row in bad.iterrows()
     )
     return Diagnosis(refusals), table

@@ -10,10 +10,11 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import xarray as xr
+from scipy.special import ndtri
 
-from bayescale.diagnosis import (
-    Diagnosis,
-)
+from bayescale.diagnosis import Diagnosis
+from bayescale.distributions.prior import Prior
+from bayescale.distributions.support import POSITIVE, UNIT
 from bayescale.errors import PosteriorFileError, UsageError
 from bayescale.models.draws import Draws
 from bayescale.models.model import Model
@@ -25,6 +26,9 @@ from theory.declaration.law import AbstractLaw
 from theory.errors import did_you_mean
 
 DIMS = ("chain", "draw")
+
+LEVELS = (np.arange(1000) + 0.5) / 1000
+"""Probabilities at which a distribution is averaged."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -101,7 +105,7 @@ class GroupPosterior:
         index = self.groups.index(name)
         coordinates = {site: values[..., index] for site, values in self.coordinates.items()}
         mine = self._observed.column(self.pooling.column).astype(str) == name
-        return self._posterior(coordinates, name, self._observed.select(mine))
+        return self._posterior(coordinates, name, self._observed.select(mine), self._own_priors())
 
     def new_group(self, seed: int = 0) -> Posterior:
         """Posterior of a group of which no run was seen: the population and a fresh offset.
@@ -185,11 +189,36 @@ class GroupPosterior:
         return self.pooling.in_groups(sites, self.model.priors, group, np)
 
     def _posterior(
-        self, coordinates: Mapping[str, np.ndarray], label: str, runs: Runs
+        self,
+        coordinates: Mapping[str, np.ndarray],
+        label: str,
+        runs: Runs,
+        priors: Mapping[str, Prior] | None = None,
     ) -> Posterior:
         """Ordinary posterior with these draws of the coordinates."""
         model, stats = self.model.alone(), self.joint.data["sample_stats"].data_vars
+        model = replace(model, priors=model.priors.replace(priors or {}))
         result = Draws(coordinates, {str(name): v.to_numpy() for name, v in stats.items()})
         record = {**self.joint.record, "n_runs": len(runs), "group": label}
         tree = to_tree(model, runs, result)
         return replace(self.joint, model=model, data=tree, record=record)
+
+    def _own_priors(self) -> dict[str, Prior]:
+        """Priors of what each group has for itself: where centre and spread are held.
+
+        A group's coordinate is then Normal on the real line of its support.
+        """
+        held, names = self.model.fixed, self.pooling.coordinates
+        found = {}
+        for name in (n for n in names if n in held and n + SPREAD in held):
+            support = self.pooling.support(name, self.model.priors)
+            centre, spread = float(support.to_real(held[name], np)), held[name + SPREAD]
+            if support == UNIT:  # the Beta of the same mean and variance
+                values = support.from_real(centre + spread * ndtri(LEVELS), np)
+                mean, variance = float(np.mean(values)), float(np.var(values))
+                size = mean * (1.0 - mean) / variance - 1.0
+                found[name] = Prior("Beta", alpha=mean * size, beta=(1.0 - mean) * size)
+            else:
+                family = "LogNormal" if support == POSITIVE else "Normal"
+                found[name] = Prior(family, mu=centre, sigma=spread)
+        return found

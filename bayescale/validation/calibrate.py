@@ -16,17 +16,25 @@ from scipy.special import logsumexp
 
 from bayescale.distributions.prior import Prior
 from bayescale.errors import UsageError
+from bayescale.fitting.chunk import NAME
+from bayescale.fitting.resolve import Fittable, require_options, resolve
 from bayescale.models.drift import Drift, beyond
-from bayescale.models.formulas import find_law
 from bayescale.models.likelihood import AbstractLikelihood
 from bayescale.models.model import DRIFT, Model
 from bayescale.posteriors.posterior import Posterior
 from bayescale.progress import Progress
 from bayescale.runs.table import Runs, read_runs
 from bayescale.validation.forecast import Forecast, law_at, log_predictive, mixture
-from bayescale.validation.leave_future_out import Cut, Outlook, divide, look_ahead
+from bayescale.validation.hold_out import MIN_COVERAGE
+from bayescale.validation.leave_future_out import (
+    Cut,
+    Outlook,
+    Recipe,
+    divide,
+    look_ahead,
+    recipe_of,
+)
 from bayescale.validation.stacking import EVIDENCE, stacking_weights
-from theory.declaration.law import AbstractLaw
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 """Nominal levels of the central predictive intervals."""
@@ -109,7 +117,9 @@ class Calibration:
         total = sum(len(one.log_loss) for one in forecasts)
         rate = hits / total
         told = f"{name}: 90% intervals covered {rate:.0%} of {total} forecasts of larger runs"
-        if rate < 0.8:
+        if verdict := self.outlook.verdict(name):
+            told += f" (of {len(forecasts)} fits the gate {verdict}, which count all the same)"
+        if rate < MIN_COVERAGE:
             drift = self.drifts.get(name)
             if drift is None:
                 return f"{told}; the laws are too sure, so stack others or ask less far ahead."
@@ -140,12 +150,13 @@ class Calibration:
 
 def calibrate(
     runs: Runs | pd.DataFrame | Any,
-    law: str | AbstractLaw | Sequence[str | AbstractLaw] = LAWS,
+    law: Fittable | Sequence[Fittable] = LAWS,
     *,
     cuts: Sequence[float] | None = None,
-    likelihood: str | AbstractLikelihood = "studentt",
+    likelihood: str | AbstractLikelihood | None = None,
     prior: Mapping[str, Prior | float] | None = None,
     drift: Drift | None = DRIFT,
+    engine: str = NAME,
     seed: int = 0,
     progress: Progress | None = None,
     client: Any = None,
@@ -157,18 +168,22 @@ def calibrate(
     runs
         A table, or what `read_runs` reads. Rows of one run stay together.
     law
-        One or several laws; with several, their stack is judged too.
+        One or several laws; with several, their stack is judged too. Of a `Model` the priors that
+        are the defaults of its table become those of the runs below each cut.
     cuts
         Sizes at which to cut: compute, or the product of the resources where the table has none.
         By default the 40, 50, 60, 70 and 80% quantiles of the runs.
     likelihood, prior, drift
-        As for `bayescale.fit`.
+        As for `bayescale.fit`, for every law.
+    engine
+        ``"batch"``, which fits all cuts by one compiled program (`fit_many`), or the engine of
+        `bayescale.fit` by which each cut is fitted.
     seed
         Seed of everything random.
     progress
         Called with a few words at each stage.
     client
-        A `distributed.Client` over which the fits are spread; see `fit_many`.
+        A `distributed.Client` over which the fits of engine ``"batch"`` are spread; see `fit_many`.
 
     Returns
     -------
@@ -179,7 +194,12 @@ def calibrate(
     RunsError
         If the table is too small, or a given cut leaves too few runs on a side.
     UsageError
-        If a name is unknown.
+        If a name is unknown, or an option cannot be honoured.
+
+    Warns
+    -----
+    DiagnosticsWarning
+        If the gate refuses fits; their forecasts count all the same.
 
     Examples
     --------
@@ -187,30 +207,36 @@ def calibrate(
     >>> result = bs.calibrate(bs.load("tiny_lm"), law="chinchilla", cuts=[2e11])  # doctest: +SKIP
     """
     table = runs if isinstance(runs, Runs) else read_runs(runs)
-    single = isinstance(law, str | AbstractLaw)
-    chosen = [find_law(one, columns=table.table.columns) for one in ([law] if single else law)]
-    if not chosen:
+    require_options(seed=seed)
+    laws = [law] if isinstance(law, Fittable) else list(law)
+    if not laws:
         raise UsageError("there is no law to calibrate; name at least one.")
-    options: dict[str, Any] = {"likelihood": likelihood, "drift": drift}
-    recipes = {one.name: _recipe(one, prior, options) for one in chosen}
-    if len(recipes) < len(chosen):
-        raise UsageError(f"a law is named twice: {', '.join(one.name for one in chosen)}.")
-    least = max(len(recipe(table).free) for recipe in recipes.values()) + 2
-    divided = divide(table, cuts, least)
-    outlook = look_ahead(table, recipes, divided, seed=seed, progress=progress, client=client)
+    options: dict[str, Any] = {"likelihood": likelihood, "prior": prior, "drift": drift}
+    made = [_recipe(one, table, options) for one in laws]
+    names = [model.law.name for model, _ in made]
+    if len(set(names)) < len(names):
+        raise UsageError(f"a law is named twice: {', '.join(names)}.")
+    models = {name: model for name, (model, _) in zip(names, made, strict=True)}
+    recipes = {name: recipe for name, (_, recipe) in zip(names, made, strict=True)}
+    divided = divide(table, cuts, max(len(model.free) for model in models.values()) + 2)
+    outlook = look_ahead(
+        table, recipes, divided, engine=engine, seed=seed, progress=progress, client=client
+    )
     stacked, weights = stack_ahead(outlook) if len(recipes) > 1 else ((), pd.DataFrame())
-    drifts = {}
-    if drift is not None:
-        drifts = {name: learn_drift(outlook, name, drift) for name in recipes}
+    drifts = {
+        name: learn_drift(outlook, name, model.drift)
+        for name, model in models.items()
+        if model.drift is not None
+    }
     return Calibration(outlook, stacked, weights, drifts, seed)
 
 
-def _recipe(law: AbstractLaw, prior: Mapping[str, Prior | float] | None, options: Any) -> Any:
-    def make(runs: Runs) -> Model:
-        known = {n: p for n, p in (prior or {}).items()}
-        return Model.for_runs(law, runs, prior=known, **options)
-
-    return make
+def _recipe(law: Fittable, runs: Runs, options: Mapping[str, Any]) -> tuple[Model, Recipe]:
+    """The model of the whole table, and how its like is made for the runs below a cut."""
+    model = resolve(law, runs, **options)
+    if isinstance(law, Model):
+        return model, recipe_of(model)
+    return model, lambda past: resolve(model.law, past, **options)
 
 
 def _sizes(cut: Cut) -> dict[str, Any]:

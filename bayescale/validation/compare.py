@@ -22,7 +22,7 @@ WEIGHTS = {"stacking": "stacking", "pseudo-bma": "BB-pseudo-BMA"}
 
 def compare(
     posteriors: Mapping[str, Posterior],
-    by: str = "loo",
+    by: str = "lfo",
     *,
     weights: str = "stacking",
     cuts: Sequence[float] | None = None,
@@ -36,13 +36,12 @@ def compare(
     posteriors
         Two or more by name, fitted to one table, by any laws, priors and likelihoods of the loss.
     by
+        ``"lfo"``, as for `stack`, leaves the future out, which is what an extrapolation is: the
+        laws are fitted again to the runs below several cuts of compute, and every run above a cut
+        counts once for it. Runs beyond one cut err together, so the standard errors are too small.
         ``"loo"``: each run in turn is left out, by Pareto smoothed importance sampling (Vehtari et
-        al. 2017). A run is all rows of one name and all rows that depend on each other in any of
-        the posteriors.
-        ``"lfo"`` leaves the future out instead, which is what an extrapolation is: the laws are
-        fitted again to the runs below several cuts of compute, and every run above a cut counts
-        once for it; ``rmse`` and ``coverage_90`` then stand in place of ``p_loo`` and
-        ``pareto_k``. Runs beyond one cut err together, so the standard errors are too small.
+        al. 2017), without a fit. A run is all rows of one name and all rows that depend on each
+        other in any of the posteriors.
     weights
         ``"stacking"`` (Yao et al. 2018) or ``"pseudo-bma"`` (pseudo-BMA+, with a Bayesian
         bootstrap), by ArviZ.
@@ -56,10 +55,12 @@ def compare(
     pandas.DataFrame
         Index: name; the best first. Columns: ``elpd`` (sum over runs of the log predictive density
         of log loss) and its ``se``, ``difference`` to the best and its ``se_difference``,
-        ``p_loo`` (effective number of parameters), ``pareto_k`` (the worst run's), ``weight`` and
-        ``reliable``. A row is not reliable where Pareto k is above 0.7: leaving that run out
-        changes the posterior too much to be computed from it, and the number is then too high as
-        a rule; fit again without the run to know.
+        ``weight``, ``reliable`` and ``status`` (what the gate says of the posterior). For
+        ``"lfo"`` also ``rmse`` and ``coverage_90``, and a row is not reliable where the gate
+        refuses a fit below a cut. For ``"loo"`` also ``p_loo`` (effective number of parameters)
+        and ``pareto_k`` (the worst run's), and a row is not reliable where that is above 0.7:
+        leaving the run out changes the posterior too much to be computed from it, and the number is
+        then too high as a rule; fit again without the run to know.
 
     Raises
     ------
@@ -83,7 +84,8 @@ def compare(
     require_comparable(posteriors)
     for posterior in posteriors.values():
         posterior.diagnosis.require(force=force)
-    return BY[by](posteriors, WEIGHTS[weights], Options(cuts, seed))
+    table = BY[by](posteriors, WEIGHTS[weights], Options(cuts, seed))
+    return table.assign(status=[str(posteriors[n].diagnosis.status) for n in table.index])
 
 
 @dataclass(frozen=True)
@@ -226,7 +228,7 @@ def _warn_unreliable(found: Mapping[str, LeaveOneOut], labels: Sequence[str]) ->
 
 
 BY: dict[str, Callable[[Mapping[str, Posterior], str, Options], pd.DataFrame]] = {
-    "loo": _by_loo,
     "lfo": _by_lfo,
+    "loo": _by_loo,
 }
 """How posteriors are compared, by name: from posteriors and ArviZ's kind of weights to a table."""

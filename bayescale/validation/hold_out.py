@@ -1,10 +1,14 @@
 """How well a posterior predicts runs that it has not seen."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from bayescale.diagnosis import Diagnosis
 from bayescale.posteriors.posterior import Posterior
 from bayescale.runs.table import Runs
 from bayescale.validation.forecast import forecast
+
+MIN_COVERAGE = 0.8
+"""Part of new runs that 90% intervals must cover, or they are called too narrow."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,8 @@ class HoldOut:
         Fraction of runs inside the central 90% predictive interval.
     width
         Mean width of that interval, in log loss.
+    gate
+        The gate's verdict on the posterior that was scored.
     """
 
     n_runs: int
@@ -30,6 +36,19 @@ class HoldOut:
     rmse: float
     coverage: float
     width: float
+    gate: Diagnosis = field(default_factory=Diagnosis)
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """What the gate says of the posterior, and a warning where its intervals are too narrow."""
+        if not self.coverage < MIN_COVERAGE:
+            return self.gate
+        sentence = (
+            f"only {self.coverage:.0%} of the {self.n_runs} runs held out lie inside the 90% "
+            "intervals, so the law is too sure of what lies beyond its runs; compare it with "
+            "others, or fit it with more drift."
+        )
+        return self.gate + Diagnosis(warnings=(sentence,))
 
 
 def hold_out(posterior: Posterior, runs: Runs, *, force: bool = False) -> HoldOut:
@@ -63,4 +82,5 @@ def hold_out(posterior: Posterior, runs: Runs, *, force: bool = False) -> HoldOu
         rmse=one.rmse,
         coverage=one.coverage(0.9),
         width=one.width(0.9),
+        gate=posterior.diagnosis,
     )

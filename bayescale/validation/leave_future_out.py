@@ -1,10 +1,11 @@
 """Leave the future out: fit the smaller runs, forecast the larger ones, at several cuts.
 
 That is the direction in which a scaling law is used. All fits, of every law at every cut, are
-tables of `fit_many`.
+tables of `fit_many`, or fits of another engine.
 """
 
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,8 +13,10 @@ import numpy as np
 import pandas as pd
 
 from bayescale.diagnosis import Status
-from bayescale.errors import RunsError
-from bayescale.fitting.many import fit_many
+from bayescale.errors import DiagnosticsWarning, RunsError, UsageError
+from bayescale.fitting.chunk import NAME
+from bayescale.fitting.fit import fit
+from bayescale.fitting.many import counted, fit_many
 from bayescale.models.model import Model
 from bayescale.posteriors.posterior import Posterior
 from bayescale.progress import Progress
@@ -26,7 +29,7 @@ QUANTILES = (0.4, 0.5, 0.6, 0.7, 0.8)
 LEAST_TEST = 3
 """Runs that must lie beyond a cut."""
 
-Recipe = Any
+Recipe = Callable[[Runs], Model]
 """From a table to its model: ``(runs) -> Model``."""
 
 
@@ -70,6 +73,10 @@ class Outlook:
     cuts: tuple[Cut, ...]
     posteriors: Mapping[str, tuple[Posterior, ...]]
     forecasts: Mapping[str, tuple[Forecast, ...]]
+
+    def verdict(self, law: str) -> str:
+        """Of how many fits of a law the gate refuses or warns; empty where all are well."""
+        return counted([post.diagnosis for post in self.posteriors.get(law, ())])
 
     def log_densities(self, law: str, *, until: int | None = None) -> list[np.ndarray]:
         """Log predictive densities of one law, cut by cut, (run,) each.
@@ -155,6 +162,7 @@ def look_ahead(
     recipes: Mapping[str, Recipe],
     cuts: Sequence[Cut],
     *,
+    engine: str = NAME,
     seed: int = 0,
     progress: Progress | None = None,
     client: Any = None,
@@ -169,8 +177,20 @@ def look_ahead(
         Law -> how its model is made from a table.
     cuts
         Divisions of the table.
+    engine
+        ``"batch"`` (`fit_many`), or the engine of `fit`.
     seed, progress, client
         As for `fit_many`.
+
+    Raises
+    ------
+    UsageError
+        If the engine is unknown, or a client is given to one that fits table by table.
+
+    Warns
+    -----
+    DiagnosticsWarning
+        If the gate refuses fits; their forecasts count all the same.
     """
     past = [
         runs.select(cut.past, note=f"Only runs below {cut.at:.4g} were fitted.") for cut in cuts
@@ -179,13 +199,40 @@ def look_ahead(
     posteriors, forecasts = {}, {}
     for name, recipe in recipes.items():
         models = _alike([recipe(table) for table in past])
-        fits = fit_many(past, models, seed=seed, progress=progress, client=client)
-        posteriors[name] = tuple(fits)
+        posteriors[name] = _fits(past, models, engine, seed=seed, progress=progress, client=client)
         forecasts[name] = tuple(
             forecast(post, table, force=True)
             for post, table in zip(posteriors[name], future, strict=True)
         )
-    return Outlook(runs, tuple(cuts), posteriors, forecasts)
+    outlook = Outlook(runs, tuple(cuts), posteriors, forecasts)
+    if any(refused(posts) for posts in posteriors.values()):
+        told = [f"{n}: {found}" for n in posteriors if (found := outlook.verdict(n))]
+        warnings.warn(
+            f"of {len(cuts)} fits of each law below a cut the gate has doubts ({'; '.join(told)}); "
+            "what they forecast counts all the same, so choose later cuts or simpler laws.",
+            DiagnosticsWarning,
+            stacklevel=3,
+        )
+    return outlook
+
+
+def _fits(
+    tables: Sequence[Runs], models: Sequence[Model], engine: str, *, client: Any, **options: Any
+) -> tuple[Posterior, ...]:
+    """Posteriors by the batch engine or by another; what is told of each is told of all later."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DiagnosticsWarning)
+        if engine == NAME:
+            return tuple(fit_many(tables, models, client=client, **options))
+        if client is not None:
+            raise UsageError(
+                f"client= spreads the tables of engine '{NAME}' and was given beside "
+                f"engine='{engine}'; leave out one of them."
+            )
+        return tuple(
+            fit(table, model, engine=engine, **options)
+            for table, model in zip(tables, models, strict=True)
+        )
 
 
 def outlook_of(
@@ -214,12 +261,12 @@ def outlook_of(
         assert post.model is not None
         models[name] = post.model
     least = max(len(model.free) for model in models.values()) + 2
-    recipes = {name: _recipe(model) for name, model in models.items()}
+    recipes = {name: recipe_of(model) for name, model in models.items()}
     divided = divide(runs, cuts, least)
     return look_ahead(runs, recipes, divided, seed=seed, progress=progress)
 
 
-def _recipe(model: Model) -> Any:
+def recipe_of(model: Model) -> Recipe:
     """How a model's like is made for a smaller table.
 
     Priors that are the defaults of its own table become those of the smaller one, so that nothing

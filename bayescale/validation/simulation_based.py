@@ -8,6 +8,7 @@ the empirical distribution of ranks, outside a band that uniform ranks leave wit
 (Sailynoja et al. 2022, by ArviZ).
 """
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -20,7 +21,7 @@ from jaxtyping import Float
 
 from bayescale import cost as costs
 from bayescale.diagnosis import Status
-from bayescale.errors import UsageError
+from bayescale.errors import DiagnosticsWarning, UsageError
 from bayescale.fitting.many import Fits, fit_many
 from bayescale.models.density import Density
 from bayescale.models.model import Model, Simulation
@@ -148,7 +149,11 @@ def simulation_based_calibration(
     streams = np.random.SeedSequence(seed).generate_state(replicates)
     made = [model.simulate(design, seed=int(stream)) for stream in streams]
     chosen = model if fitted is None else fitted
-    fits = fit_many([one.runs for one in made], chosen, seed=seed, progress=progress, client=client)
+    tables = [one.runs for one in made]
+    with warnings.catch_warnings():
+        # Among many tables some look odd by chance; the result counts those that are refused.
+        warnings.simplefilter("ignore", DiagnosticsWarning)
+        fits = fit_many(tables, chosen, seed=seed, progress=progress, client=client)
     optimum = _optimum(model, made[0].runs, compute, cost)
     rows = [
         _ranks(chosen, simulation, fits.fitted[index].coordinates, optimum, seed + index)

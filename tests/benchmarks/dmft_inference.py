@@ -43,6 +43,7 @@ LAW = dynamics("dmft_1500", modes=MODES)
 QUICK = dynamics("dmft_1500", modes=MODES, nodes=5)
 UNITS = {"N_1": 1.0, "D_1": 1.0, "t_1": 1.0}
 TRUTH = {"a_1": A - 1.0, "b_1": B - 1.0, "A": 1.0}
+EFFORT = batch.Effort(1000, 0.95, (5, 15))
 
 
 @cache
@@ -114,9 +115,7 @@ def sample(source: Path, target: Path) -> None:
     density = Density(model)
     keys = jax.vmap(jax.random.fold_in, in_axes=(None, 0))(jax.random.key(0), lanes.keys)
     start = time.perf_counter()
-    draws = batch.sample(
-        density, lanes._replace(keys=keys), effort=batch.Effort(1000, 0.95, (5, 15))
-    )
+    draws = batch.sample(density, lanes._replace(keys=keys), effort=EFFORT)
     seconds = time.perf_counter() - start
     told = {"seconds": seconds, "device": jax.devices()[0].device_kind, "tables": len(lanes.keys)}
     print(json.dumps(told), flush=True)
@@ -127,17 +126,19 @@ def sample(source: Path, target: Path) -> None:
 
 
 def judge(source: Path, tables: int) -> dict[str, Any]:
-    from bayescale.fitting.chunk import _judged
+    from bayescale.fitting.chunk import Chunk, fitted_of
 
     kept = np.load(source)
     names = ("positions", "lp", "diverging", "energy", "acceptance_rate", "agreeing")
     arrays = {n: kept[n] for n in names}
     whole = {n: v.astype(np.float64) if v.dtype == np.float32 else v for n, v in arrays.items()}
     draws = batch.BatchDraws(**whole)
+    made = tables_of(tables)
+    models, chains = [model_of(runs) for runs in made], draws.positions.shape[1]
+    chunk = Chunk(models, made, range(tables), tables, max(map(len, made)), chains, 0)
     inside, rows = {name: [] for name in TRUTH}, []
-    for index in range(tables):
-        model = model_of(tables_of(tables)[index])
-        one = _judged(model, draws, index)
+    for index, model in enumerate(models):
+        one = fitted_of(chunk, index, draws, EFFORT)
         flat = {name: values.reshape(-1) for name, values in one.coordinates.items()}
         natural = model.law.values(model.parameters(flat, np))
         for name, truth in TRUTH.items():

@@ -1,5 +1,7 @@
 """The gate, on chains whose faults are known."""
 
+import re
+
 import arviz_stats
 import numpy as np
 import pytest
@@ -11,25 +13,16 @@ from bayescale.diagnosis import (
     TAIL_PROB,
     Diagnosis,
     Status,
+    beside,
     diagnose_attempts,
     diagnose_chains,
     diagnose_importance,
     smooth_weights,
     worst_convergence,
 )
-from bayescale.errors import DiagnosticsRefused
+from bayescale.errors import DiagnosticsRefused, DiagnosticsWarning
 
 CHAINS, DRAWS = 4, 1000
-
-
-def tree(posterior, **sample_stats):
-    dims = ("chain", "draw")
-    chains, draws = next(iter(posterior.values())).shape
-    coords = {"chain": np.arange(chains), "draw": np.arange(draws)}
-    groups = {"posterior": {name: (dims, values) for name, values in posterior.items()}}
-    if sample_stats:
-        groups["sample_stats"] = {name: (dims, values) for name, values in sample_stats.items()}
-    return xr.DataTree.from_dict({n: xr.Dataset(group, coords) for n, group in groups.items()})
 
 
 def good(seed=0, chains=CHAINS, draws=DRAWS):
@@ -45,7 +38,7 @@ def healthy(seed=1, chains=CHAINS, draws=DRAWS):
 
 
 def judge(posterior, **sample_stats):
-    return diagnose_chains(tree(posterior, **sample_stats), list(posterior))
+    return diagnose_chains(posterior, sample_stats)
 
 
 def autoregressive(rng, shape, rho):
@@ -128,7 +121,8 @@ def test_energies_that_hardly_move_are_refused():
     found = judge(good(), **stats_)
     assert found.status is Status.REFUSE
     (sentence,) = found.refusals
-    assert sentence.startswith("4 chains have BFMI below 0.3; the tails are not explored")
+    assert sentence.startswith("the tails are not explored (BFMI down to 0.0")
+    assert "at least 0.3 is needed" in sentence
 
 
 def test_one_chain_cannot_show_that_it_converged():
@@ -147,20 +141,55 @@ def test_one_draw_that_is_not_finite_is_refused(bad):
 
 
 def test_variables_with_groups_are_judged_too():
-    dims = ("chain", "draw", "group")
     offsets = np.random.default_rng(9).normal(size=(CHAINS, DRAWS, 2))
     offsets[1, :, 1] += 1.0
-    coords = {"chain": np.arange(CHAINS), "draw": np.arange(DRAWS)}
-    posterior = xr.Dataset({"a_offset": (dims, offsets)}, coords)
-    found = diagnose_chains(xr.DataTree.from_dict({"posterior": posterior}), ["a_offset"])
+    found = judge({**good(), "a_offset": offsets})
     assert found.refusals[0].startswith("the chains disagree on a_offset (R-hat up to 1.")
 
 
-def test_only_the_named_variables_are_judged():
-    posterior = good()
-    posterior["beta"][0] += 3.0
-    assert diagnose_chains(tree(posterior, **healthy()), ["alpha"]).status is Status.OK
-    assert diagnose_chains(tree(posterior, **healthy()), ["beta"]).status is Status.REFUSE
+# --- numbers beside their thresholds
+
+
+@pytest.mark.parametrize(
+    ("value", "threshold", "decimals", "text"),
+    [
+        (1.0100004, 1.01, 3, "1.0100004"),
+        (1.0132, 1.01, 3, "1.013"),
+        (1.01, 1.01, 3, "1.010"),
+        (399.96, 400.0, 0, "399.96"),
+        (0.7000001, 0.7, 2, "0.7000001"),
+        (0.2996, 0.3, 2, "0.2996"),
+        (float("nan"), 1.01, 3, "nan"),
+    ],
+)
+def test_a_number_is_shown_on_its_side_of_the_threshold(value, threshold, decimals, text):
+    assert beside(value, threshold, decimals) == text
+
+
+def numbers_of(sentence):
+    return [float(number) for number in re.findall(r"(?<![\w.])\d+\.?\d*(?:e-?\d+)?", sentence)]
+
+
+def test_no_refusal_contradicts_itself_at_its_threshold():
+    """Chains are moved apart by small steps, so that R-hat is refused just above 1.01."""
+    rng = np.random.default_rng(4)
+    for shift in np.linspace(0.1, 0.8, 700):
+        posterior = {"alpha": good()["alpha"]}
+        posterior["alpha"][2] += shift
+        if refused := [s for s in judge(posterior).refusals if "R-hat" in s]:
+            worst, most = numbers_of(refused[0])[:2]
+            assert worst > most == 1.01
+            assert worst < 1.0105  # as near as the steps lead
+            break
+    else:
+        raise AssertionError("no shift was refused")
+    (sentence,) = diagnose_importance({"pareto_k": 0.70001, "importance_ess": 9e3}).refusals
+    assert numbers_of(sentence)[0] > MAX_PARETO_K
+    (sentence,) = diagnose_importance({"pareto_k": 0.1, "importance_ess": 399.99}).refusals
+    assert numbers_of(sentence)[0] < 400
+    energy = autoregressive(rng, (CHAINS, DRAWS), 0.99)
+    (sentence,) = judge(good(), energy=energy).refusals
+    assert numbers_of(sentence)[0] < 0.3
 
 
 # --- the verdict itself
@@ -174,6 +203,17 @@ def test_refusals_come_first_and_verdicts_add_up():
     assert Diagnosis(warnings=("odd.",)).status is Status.WARN
     assert both.to_dict() == {"status": "refuse", "reasons": ["bad.", "odd."]}
     assert str(both) == "refuse\n- bad.\n- odd."
+
+
+def test_a_verdict_may_be_labelled():
+    found = Diagnosis(("bad.",), ("odd.",)).labelled("group 'a'")
+    assert found == Diagnosis(("group 'a': bad.",), ("group 'a': odd.",))
+
+
+def test_a_verdict_warns_with_its_reasons_unless_all_is_well():
+    with pytest.warns(DiagnosticsWarning, match=r"^diagnostics: refuse\. bad\. odd\.$"):
+        Diagnosis(("bad.",), ("odd.",)).warn(stacklevel=1)
+    Diagnosis().warn(stacklevel=1)  # a warning would be an error here
 
 
 def test_a_refusal_raises_with_its_reasons_unless_forced():

@@ -7,7 +7,7 @@ import typer
 
 from bayescale.cli.inputs import pairs, read_table, require_picture
 from bayescale.cli.options import MAP, AsJson, Columns, Likelihood, Part, Seed, Table
-from bayescale.cli.output import json_out, progress_line, say, show, write
+from bayescale.cli.output import json_out, progress_line, show, write
 
 
 def calibrate(
@@ -21,6 +21,9 @@ def calibrate(
         typer.Option(help="Compute at which to cut; repeat. Default: five quantiles of the runs."),
     ] = None,
     likelihood: Likelihood = "studentt",
+    engine: Annotated[
+        str, typer.Option(help="batch (all cuts at once), or an engine of `bayescale fit`.")
+    ] = "batch",
     part: Part = None,
     column: Columns = None,
     seed: Seed = 0,
@@ -37,10 +40,14 @@ def calibrate(
     runs = read_table(table, pairs(column, "column", MAP), part)
     with progress_line() as progress:
         result = run_calibrate(
-            runs, law or LAWS, cuts=cut, likelihood=likelihood, seed=seed, progress=progress
+            runs,
+            law or LAWS,
+            cuts=cut,
+            likelihood=likelihood,
+            engine=engine,
+            seed=seed,
+            progress=progress,
         )
-    if refused := list(result.table["status"]).count("refuse"):
-        say(f"warning: diagnostics refused {refused} fits; their forecasts count all the same.")
     if output is not None:
         from bayescale import plots
 

@@ -18,8 +18,8 @@ def compare(
     ],
     by: Annotated[
         str,
-        typer.Option(help="loo (leave one run out) or lfo (leave the larger runs out; refits)."),
-    ] = "loo",
+        typer.Option(help="lfo (leave the larger runs out; refits) or loo (leave one run out)."),
+    ] = "lfo",
     as_json: AsJson = False,
     force: Force = False,
 ) -> None:

@@ -8,7 +8,6 @@ import typer
 from bayescale.cli.inputs import pairs, print_posterior, read_table
 from bayescale.cli.options import MAP, AsJson, Columns, Force, Likelihood, Part, Seed, Table
 from bayescale.cli.output import progress_line
-from bayescale.errors import UsageError
 
 
 def fit(
@@ -50,18 +49,16 @@ def fit(
 
     columns = pairs(column, "column", MAP)
     priors = {n: Prior.parse(v) for n, v in pairs(prior, "prior", "q=1").items()}
-    if groups and no_drift:
-        raise UsageError("--no-drift does not go with --groups; give it to `predict` instead.")
     runs = read_table(table, columns, part)
     options: dict[str, Any] = {"engine": engine, "likelihood": likelihood, "prior": priors}
     options |= {"draws": draws, "chains": chains, "seed": seed}
+    options |= {"drift": None} if no_drift else {}
     with progress_line() as progress:
         if groups:
             from bayescale.fitting.groups import fit_groups
 
             posterior = fit_groups(runs, law, groups=groups, progress=progress, **options).joint
         else:
-            options |= {"drift": None} if no_drift else {}
             posterior = run_fit(runs, law, progress=progress, **options)
     if output is not None:
         posterior.save(output)

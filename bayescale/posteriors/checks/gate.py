@@ -1,20 +1,38 @@
-"""What the gate makes of a fitted posterior beyond the convergence of its draws."""
+"""The one gate: from draws to a posterior with a verdict, whichever verb fitted it.
 
+`fit`, `fit_groups` and `fit_many` all end here, and what compares, scores and plans reads the
+verdict that was made here. First the computation is judged: chains or importance weights, attempts,
+starts. Where it may be used, the law is judged by its runs: sizes that follow each other, exponents
+and a floor that are the prior's, trends in the residuals, and runs that alone move the posterior.
+Of groups, the chains are judged together and the law by the runs of each group.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
 
-from bayescale.diagnosis import Diagnosis
+from bayescale.diagnosis import (
+    Diagnosis,
+    diagnose_attempts,
+    diagnose_chains,
+    diagnose_importance,
+    diagnose_starts,
+)
 from bayescale.models import pointwise
+from bayescale.models.draws import Draws
 from bayescale.models.model import Model
 from bayescale.models.observations import Observations
 from bayescale.models.thinning import at_most
 from bayescale.posteriors.checks import leave_one_out, power_scaling, trends
-from bayescale.posteriors.checks.of_posterior import _units
+from bayescale.posteriors.groups import GroupPosterior
+from bayescale.posteriors.labelled import record_of, to_tree
 from bayescale.posteriors.posterior import Posterior
+from bayescale.runs.table import Runs
 
 GATE_DRAWS = 2000
-"""Evenly spaced draws that the gate computes with."""
+"""Evenly spaced draws that the law is judged by."""
 
 
 ON_A_LINE = 0.01
@@ -22,34 +40,110 @@ ON_A_LINE = 0.01
 this standard deviation."""
 
 
-def judge(posterior: Posterior) -> Diagnosis:
-    """What the gate warns of beyond convergence; nothing for a posterior that it refuses anyway.
+def judged_posterior(
+    model: Model, runs: Runs, draws: Draws, *, engine: str, seed: int
+) -> Posterior:
+    """The posterior that an engine's draws make, with the gate's verdict.
 
-    Warns of exponents and a floor that are the prior's, of trends in the residuals, of sizes that
-    follow each other, and of runs that alone move the posterior.
+    Parameters
+    ----------
+    model
+        What was sampled, of one group of runs or of several.
+    runs
+        The fitted table.
+    draws
+        What the engine gave; its facts go into the record.
+    engine, seed
+        How the draws were made.
+    """
+    record = record_of(runs, engine=engine, seed=seed, facts=draws.facts)
+    unjudged = Posterior(model.law, model, to_tree(model, runs, draws), Diagnosis(), record)
+    return replace(unjudged, diagnosis=judge(unjudged))
+
+
+def judge(posterior: Posterior) -> Diagnosis:
+    """The gate's verdict on a fitted posterior, from its draws, its runs and its record alone.
 
     Parameters
     ----------
     posterior
-        Fitted to runs, with the verdict on its convergence.
+        Of one table, or the joint one of groups (`GroupPosterior.joint`). The verdict that it
+        carries is not looked at, so that a loaded posterior can be judged again.
+
+    Returns
+    -------
+    Diagnosis
+        Where the computation is refused, nothing is said of the law.
+
+    Raises
+    ------
+    UsageError
+        If the draws came without a likelihood or without runs.
     """
-    if posterior.diagnosis.refusals:
-        return Diagnosis()
+    model, _ = posterior.fitted_model
+    found = _of_computation(posterior)
+    if found.refusals:
+        return found
+    if model.pooling is None:
+        found += _of_law(posterior)
+    else:
+        groups = GroupPosterior(posterior)
+        for name in groups.groups:
+            found += _of_law(groups.group(name)).labelled(f"group '{name}'")
+    return found + _of_influence(posterior)
+
+
+def _of_computation(posterior: Posterior) -> Diagnosis:
+    """Whether the draws are those of the posterior."""
+    facts = posterior.record
+    if "pareto_k" in facts:
+        found = diagnose_importance(facts)
+    else:
+        stats = posterior.data["sample_stats"].data_vars
+        arrays = {str(name): values.to_numpy() for name, values in stats.items()}
+        found = diagnose_chains(_quantities(posterior), arrays)
+    return found + diagnose_attempts(found, facts) + diagnose_starts(facts)
+
+
+def _quantities(posterior: Posterior) -> Mapping[str, np.ndarray]:
+    """What must converge: all that varies, of groups the population's and each group's own."""
+    pooling = posterior.fitted_model[0].pooling
+    found = {str(name): v.to_numpy() for name, v in posterior.draws.items()}
+    if pooling is not None:
+        sites = {n: found[n] for n, shape in posterior.fitted_model[0].shapes.items() if not shape}
+        own = GroupPosterior(posterior).data["groups"].data_vars
+        differ = [n for n in map(str, own) if n not in sites or n in pooling.coordinates]
+        found = sites | {f"{name} by group": own[name].to_numpy() for name in differ}
+    return {name: values for name, values in found.items() if np.ptp(values) != 0}
+
+
+def _of_law(posterior: Posterior) -> Diagnosis:
+    """Whether the runs teach the law, and obey it."""
     model, rows = posterior.fitted_model
-    some = pointwise.take(posterior.sites, at_most(pointwise.size(posterior.sites), GATE_DRAWS))
-    log_likelihood = pointwise.log_likelihood(model, some, rows)
-    codes, labels = _units(posterior)
-    found = leave_one_out.leave_one_out(log_likelihood, codes)
+    some = _some(posterior)
+    log_likelihood = pointwise.log_likelihood(model, some, rows).sum(axis=1)
     return (
-        _judge_design(model, rows)
+        _of_design(model, rows)
         + power_scaling.judge_exponents(model, some)
-        + power_scaling.judge_floor(model, some, log_likelihood.sum(axis=1))
-        + trends.judge_trends(trends.residual_trends(model, some, rows))
-        + leave_one_out.judge_influence(found, labels)
+        + power_scaling.judge_floor(model, some, log_likelihood)
+        + trends.judge_trends(trends.trends_of(model, some, rows))
     )
 
 
-def _judge_design(model: Model, rows: Observations) -> Diagnosis:
+def _of_influence(posterior: Posterior) -> Diagnosis:
+    """Whether single runs move the posterior."""
+    model, rows = posterior.fitted_model
+    codes, labels = leave_one_out.units_of(posterior)
+    log_likelihood = pointwise.log_likelihood(model, _some(posterior), rows)
+    return leave_one_out.judge_influence(leave_one_out.leave_one_out(log_likelihood, codes), labels)
+
+
+def _some(posterior: Posterior) -> pointwise.Sites:
+    sites = posterior.sites
+    return pointwise.take(sites, at_most(pointwise.size(sites), GATE_DRAWS))
+
+
+def _of_design(model: Model, rows: Observations) -> Diagnosis:
     """Warn of sizes that follow each other in all runs."""
     sizes = [r.name for r in model.law.resources if not r.is_covariate]
     warnings = []

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Int
 
-from bayescale.diagnosis import MAX_PARETO_K, Diagnosis
+from bayescale.diagnosis import MAX_PARETO_K, Diagnosis, beside
 from bayescale.models.model import Model
 from bayescale.models.observations import Observations
+from bayescale.posteriors.posterior import Posterior
 
 
 class LeaveOneOut(NamedTuple):
@@ -33,6 +34,42 @@ class LeaveOneOut(NamedTuple):
     elpd: Float[np.ndarray, " unit"]
     p_loo: Float[np.ndarray, " unit"]
     pareto_k: Float[np.ndarray, " unit"]
+
+
+def influence(posterior: Posterior) -> pd.DataFrame:
+    """How much each run moves the posterior, by leaving it out (PSIS-LOO).
+
+    Parameters
+    ----------
+    posterior
+        Fitted to runs.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Index: run (all rows of a name, or of a dependent group); the most influential first.
+        Columns: ``rows``, ``elpd`` (log predictive density given the others), ``p_loo`` and
+        ``pareto_k``, above 0.7 where the run alone moves the posterior so much that the other
+        numbers are not reliable.
+
+    Raises
+    ------
+    UsageError
+        If the draws came without a likelihood or without runs.
+    """
+    log_likelihood = posterior.log_likelihood()
+    codes, labels = units_of(posterior)
+    efficiency = relative_efficiency(log_likelihood, posterior.draws.sizes["chain"])
+    found = leave_one_out(log_likelihood, codes, r_eff=efficiency)
+    table = pd.DataFrame({"rows": np.bincount(codes), **found._asdict()}, index=labels)
+    return table.rename_axis("run").sort_values("pareto_k", ascending=False, kind="stable")
+
+
+def units_of(posterior: Posterior) -> tuple[np.ndarray, list[str]]:
+    """Which rows of a posterior's table are left out together; see `units`."""
+    assert posterior.observed is not None
+    names = posterior.observed.column("run").astype(str)
+    return units(names, [posterior.fitted_model])
 
 
 def units(
@@ -130,7 +167,7 @@ def judge_influence(found: LeaveOneOut, labels: Sequence[str]) -> Diagnosis:
     return Diagnosis(
         warnings=(
             f"{named}{more} alone {verb} the posterior (Pareto k up to "
-            f"{found.pareto_k[worst[0]]:.2f}, above {MAX_PARETO_K}); check the table there, and "
-            "fit again without to see what changes.",
+            f"{beside(found.pareto_k[worst[0]], MAX_PARETO_K, 2)}, above {MAX_PARETO_K}); check "
+            "the table there, and fit again without to see what changes.",
         )
     )

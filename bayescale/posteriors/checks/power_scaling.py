@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale.diagnosis import Diagnosis
+from bayescale.diagnosis import Diagnosis, beside
 from bayescale.models import pointwise
 from bayescale.models.model import Model
+from bayescale.posteriors.posterior import Posterior
 from theory.declaration.symbols import Role
 
 SENSITIVE = 0.05
@@ -31,6 +32,37 @@ KNOWN = 0.1
 priors are four times as wide."""
 
 PRIOR_DRAWS = 2000
+
+
+def sensitivity(posterior: Posterior, *, seed: int = 0) -> pd.DataFrame:
+    """Which numbers are the prior's, and which the data's: power-scaling sensitivity by ArviZ.
+
+    Parameters
+    ----------
+    posterior
+        Fitted to runs.
+    seed
+        Seed of the draws from the prior.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each of the law's own parameters and of the noise's. Columns: sensitivity to
+        the ``prior`` and to the ``likelihood`` (above 0.05 it matters; Kallioinen et al. 2024),
+        ``sd_ratio`` (posterior over prior standard deviation, of the logarithm of a positive
+        parameter; 1 where nothing was learnt) and ``diagnosis``: "the data's", "the prior's"
+        (sensitive to the prior and not to the data, or an sd ratio above 0.9), or "prior and data
+        may disagree" (sensitive to both).
+
+    Raises
+    ------
+    UsageError
+        If the draws came without a likelihood or without runs.
+    """
+    model, _ = posterior.fitted_model
+    total = posterior.log_likelihood().sum(axis=1)
+    chains = posterior.draws.sizes["chain"]
+    return sensitivity_table(model, posterior.sites, total, chains=chains, seed=seed)
 
 
 def sensitivity_table(
@@ -138,7 +170,8 @@ def judge_exponents(model: Model, sites: pointwise.Sites) -> Diagnosis:
             over = f" over more sizes of {parameter.of.name}" if parameter.of is not None else ""
             warnings.append(
                 f"the runs say nothing about {name}: its posterior is as wide as its prior (sd "
-                f"ratio {ratio:.2f}); add runs{over}, or set a prior that you can defend."
+                f"ratio {beside(ratio, UNLEARNED, 2)}); add runs{over}, or set a prior that you "
+                "can defend."
             )
     return Diagnosis(warnings=tuple(warnings))
 
@@ -179,10 +212,11 @@ def judge_floor(model: Model, sites: pointwise.Sites, log_likelihood: np.ndarray
     name = floor.name
     return Diagnosis(
         warnings=(
-            f"{name} is the prior's, not the data's (sensitivity {found['prior']:.2f} to the "
-            f"prior, {found['likelihood']:.2f} to the data): the runs do not bend towards a floor, "
-            "so a plan far beyond them rests on the prior of floor_fraction; set one that you can "
-            "defend, or add larger runs.",
+            f"{name} is the prior's, not the data's (sensitivity "
+            f"{beside(found['prior'], SENSITIVE, 2)} to the prior, "
+            f"{beside(found['likelihood'], SENSITIVE, 2)} to the data): the runs do not bend "
+            "towards a floor, so a plan far beyond them rests on the prior of floor_fraction; set "
+            "one that you can defend, or add larger runs.",
         )
     )
 

@@ -13,6 +13,7 @@ from bayescale.models.observations import Observations
 from bayescale.models.thinning import at_most
 from bayescale.posteriors.checks.power_scaling import prior_draws
 from bayescale.posteriors.checks.trends import largest_trend, score
+from bayescale.posteriors.posterior import Posterior
 from bayescale.runs.table import Runs
 
 DRAWS = 500
@@ -42,11 +43,22 @@ class Predictive:
     table: pd.DataFrame
 
 
-def prior_tables(model: Model, runs: Runs, *, seed: int, draws: int = DRAWS) -> Predictive:
-    """Tables from the prior, to see whether it deems the losses at hand possible.
+def prior_predictive(model: Model, runs: Runs, *, seed: int = 0, draws: int = DRAWS) -> Predictive:
+    """Tables that the prior makes of the runs' sizes, beside the losses at hand.
 
     The statistics are of log loss: least, mean, greatest, sd, and slope in the logarithm of each
     resource.
+
+    Parameters
+    ----------
+    model
+        Law, priors and likelihood.
+    runs
+        Sizes to simulate at, and losses to compare with.
+    seed
+        Seed of everything random.
+    draws
+        How many tables.
     """
     rng = np.random.default_rng(seed)
     rows = model.observe(runs)
@@ -57,17 +69,30 @@ def prior_tables(model: Model, runs: Runs, *, seed: int, draws: int = DRAWS) -> 
     return Predictive(_tree("prior", model, sites, runs, replicated), table)
 
 
-def posterior_tables(
-    model: Model, sites: pointwise.Sites, runs: Runs, *, seed: int, draws: int = DRAWS
-) -> Predictive:
-    """Tables from the posterior, to see whether the model makes residuals like those at hand.
+def posterior_predictive(posterior: Posterior, *, seed: int = 0, draws: int = DRAWS) -> Predictive:
+    """Tables that the fitted model makes of the runs' sizes, beside the table at hand.
 
     The statistics are of log residuals around the law of the same draw: least, greatest, sd, the
     number beyond three noise scales, and the largest trend that the law cannot absorb (root mean
     square over the runs, in units of the score).
+
+    Parameters
+    ----------
+    posterior
+        Fitted to runs.
+    seed
+        Seed of everything random.
+    draws
+        How many tables, at most.
+
+    Raises
+    ------
+    UsageError
+        If the draws came without a likelihood or without runs.
     """
+    (model, rows), runs, sites = posterior.fitted_model, posterior.observed, posterior.sites
+    assert runs is not None
     rng = np.random.default_rng(seed)
-    rows = model.observe(runs)
     some = pointwise.take(sites, at_most(pointwise.size(sites), draws))
     replicated = pointwise.replicate(model, some, rows, rng)
     observed = np.broadcast_to(rows.log_loss, replicated.shape)

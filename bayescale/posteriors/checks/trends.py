@@ -29,6 +29,7 @@ from bayescale.models.model import Model
 from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
 from bayescale.models.thinning import at_most
+from bayescale.posteriors.posterior import Posterior
 
 DRAWS, REPLICATES = 300, 4
 """Evenly spaced draws, and simulated tables for each."""
@@ -47,7 +48,34 @@ MAX_P, MIN_SIZE = 0.01, 0.25
 """The gate warns below this p-value (times the number of trends) above this size, in scales."""
 
 
-def residual_trends(
+def residual_trends(posterior: Posterior, *, seed: int = 0) -> pd.DataFrame:
+    """Test the residuals for trends in the logarithms of the resources that the law cannot absorb.
+
+    Parameters
+    ----------
+    posterior
+        Fitted to runs.
+    seed
+        Seed of the simulated tables.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a trend (``log N``, ``log N squared``, ``log N x log D``, ...): ``size`` (root
+        mean square over the runs, in noise scales), ``largest`` (largest effect on a run, as a
+        fraction of its loss), ``left`` (the part of the trend's variance that the law cannot
+        absorb; those it absorbs are left out) and the posterior predictive ``p``.
+
+    Raises
+    ------
+    UsageError
+        If the draws came without a likelihood or without runs.
+    """
+    model, rows = posterior.fitted_model
+    return trends_of(model, posterior.sites, rows, seed=seed)
+
+
+def trends_of(
     model: Model, sites: pointwise.Sites, rows: Observations, *, seed: int = 0
 ) -> pd.DataFrame:
     """Test standardised residuals for trends in the logarithm of each resource.

@@ -27,14 +27,15 @@ def run(*arguments: object) -> Result:
 def test_compare_ranks_saved_posteriors_under_the_names_of_their_laws(
     saved: Path, other: Path
 ) -> None:
-    result = run("compare", saved, other, "--json")
+    result = run("compare", saved, other, "--by", "loo", "--json")
     assert result.exit_code == 0, result.output
     answer = json.loads(result.stdout)
     assert (answer["schema_version"], answer["by"], answer["trusted"]) == (1, "loo", True)
-    table = bs.compare({"chinchilla": bs.Posterior.load(saved), "share": bs.Posterior.load(other)})
+    named = {"chinchilla": bs.Posterior.load(saved), "share": bs.Posterior.load(other)}
+    table = bs.compare(named, by="loo")
     assert [row["posterior"] for row in answer["posteriors"]] == list(table.index)
     assert [row["elpd"] for row in answer["posteriors"]] == list(table["elpd"])
-    text = run("compare", saved, other).stdout
+    text = run("compare", saved, other, "--by", "loo").stdout
     assert "chinchilla" in text
     assert "share" in text
 
@@ -44,7 +45,8 @@ def test_posteriors_of_one_law_go_by_the_names_of_their_files(
 ) -> None:
     seen: list[list[str]] = []
 
-    def compare(posteriors: dict, **options: object) -> pd.DataFrame:
+    def compare(posteriors: dict, by: str, **options: object) -> pd.DataFrame:
+        assert by == "lfo"
         seen.append(list(posteriors))
         return pd.DataFrame({"elpd": [0.0]}, index=pd.Index(["x"], name="posterior"))
 
@@ -65,10 +67,10 @@ def test_compare_refuses_a_refused_posterior_unless_forced(
     good = ladder.save(tmp_path / "good.nc")
     refused = run("compare", good, untrusted)
     assert refused.exit_code == 5
-    forced = run("compare", good, untrusted, "--force")
+    forced = run("compare", good, untrusted, "--by", "loo", "--force")
     assert forced.exit_code == 0
     assert "NOT TRUSTED" in forced.stdout
-    answer = json.loads(run("compare", good, untrusted, "--force", "--json").stdout)
+    answer = json.loads(run("compare", good, untrusted, "--by", "loo", "--force", "--json").stdout)
     assert answer["trusted"] is False
     assert {row["posterior"] for row in answer["posteriors"]} == {"good", "refused"}
 
@@ -77,7 +79,7 @@ def test_compare_says_which_rows_are_not_reliable(
     saved: Path, other: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bayescale.validation.compare.MAX_PARETO_K", -1.0)
-    result = run("compare", saved, other, "--json")
+    result = run("compare", saved, other, "--by", "loo", "--json")
     assert result.exit_code == 0
     assert "warning: leaving one run out changes the posterior too much" in result.stderr
     assert not any(row["reliable"] for row in json.loads(result.stdout)["posteriors"])
@@ -125,10 +127,12 @@ def test_calibrate_gives_people_means_and_reasons(
 
     monkeypatch.setattr("bayescale.validation.calibrate.calibrate", calibrate)
     options = (*COLUMNS, "--cut", "1e18", "--cut", "1e19", "--likelihood", "normal")
+    options += ("--engine", "laplace")
     result = run("calibrate", table, *options)
     assert result.exit_code == 0, result.output
     assert asked["law"] == ("chinchilla", "share")
     assert (asked["cuts"], asked["likelihood"]) == ([1e18, 1e19], "normal")
+    assert asked["engine"] == "laplace"
     lines = result.stdout.splitlines()
     assert [line.split()[0] for line in lines if line.split()[:1] in (["a"], ["b"], ["stack"])]
     assert lines[-3:] == [

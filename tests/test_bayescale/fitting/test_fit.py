@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import bayescale as bs
+from bayescale.engines import attempts
 from bayescale.errors import DiagnosticsWarning, RunsError, UsageError
 from bayescale.runs.table import Runs
 from theory import laws
@@ -162,7 +163,7 @@ def test_progress_is_told_of_every_stage() -> None:
         ({"prior": {"E": 1.7}}, "amplitudes and the floor follow from them"),
         ({"chains": 0}, "chains must be at least 1; got 0"),
         ({"draws": 1}, "draws must be at least 4; got 1"),
-        ({"seed": -1}, "seed must not be negative; got -1"),
+        ({"seed": -1}, "seed must be at least 0; got -1"),
     ],
 )
 def test_wrong_options_get_their_sentence(options: dict, sentence: str) -> None:
@@ -205,8 +206,8 @@ def troubled(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         rhat, ess = worst_convergence(draws)
         return (told.pop(0) if told else rhat), ess
 
-    monkeypatch.setattr("bayescale.engines.attempts.worst_convergence", say)
-    monkeypatch.setattr("bayescale.engines.attempts.MAXIMUM", 1000)
+    monkeypatch.setattr(attempts, "worst_convergence", say)
+    monkeypatch.setattr(attempts, "MAXIMUM", 1000)
     return told
 
 
@@ -227,17 +228,26 @@ def test_the_first_attempt_suffices_as_a_rule() -> None:
     assert (post.record["attempts"], post.record["warmup"]) == (1, 500)
 
 
-def test_draws_that_diverge_are_tried_once_more_and_refused() -> None:
-    """A Normal noise scale with no lower bound over runs that lie on the law: a funnel."""
-    runs, model = _simulated("power_D", count=12)
-    exact = model.law.loss(D=runs.column("D"), **model.starting_point())
-    table = runs.table.assign(loss=np.asarray(exact))
+def test_draws_that_diverge_are_tried_once_more_and_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Any draws are more divergent than is allowed, and there are too few of them."""
+    monkeypatch.setattr(attempts, "MAX_DIVERGENT", -1.0)
+    runs, model = _simulated("power_D")
     stages: list[str] = []
     with pytest.warns(DiagnosticsWarning, match="refuse"):
-        post = bs.fit(table[["D", "loss"]], model, draws=500, seed=0, progress=stages.append)
+        post = bs.fit(runs, model, draws=30, seed=0, progress=stages.append)
     assert post.record["attempts"] == 2
-    assert any("again with 1500 draws of warm-up and smaller steps" in s for s in stages)
+    assert sum("draws diverged; again with 1500 draws of warm-up" in s for s in stages) == 1
     assert "this was a second attempt" in " ".join(post.diagnose().refusals)
+
+
+@pytest.mark.parametrize(("count", "wrong"), [(0, None), (2, None), (3, "draws diverged")])
+def test_more_than_one_divergence_in_a_thousand_is_a_failure(count: int, wrong: str | None) -> None:
+    diverging = np.zeros((4, 500), dtype=bool)
+    diverging.flat[:count] = True
+    positions = np.random.default_rng(0).standard_normal((4, 500, 2))
+    assert attempts.failure(diverging, positions, judged=False) == wrong
 
 
 def test_a_table_that_lacks_a_resource_is_named() -> None:

@@ -1,5 +1,6 @@
 """Scores on held-out runs, and posteriors compared by leaving runs out."""
 
+import inspect
 import warnings
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ import xarray as xr
 from scipy import stats
 
 import bayescale as bs
+from bayescale.cli.commands.compare import compare as command
 from bayescale.errors import DiagnosticsRefused, DiagnosticsWarning, RunsError, UsageError
 from bayescale.validation.compare import compare
 from bayescale.validation.hold_out import hold_out
@@ -90,7 +92,7 @@ def one_sized(ladder: bs.Posterior) -> bs.Posterior:
 def test_the_true_law_predicts_runs_left_out_best(
     ladder: bs.Posterior, normal: bs.Posterior, one_sized: bs.Posterior
 ) -> None:
-    table = compare({"one size": one_sized, "normal": normal, "truth": ladder})
+    table = compare({"one size": one_sized, "normal": normal, "truth": ladder}, by="loo")
     assert list(table.columns) == [
         "elpd",
         "se",
@@ -100,6 +102,7 @@ def test_the_true_law_predicts_runs_left_out_best(
         "pareto_k",
         "weight",
         "reliable",
+        "status",
     ]
     assert table.index[-1] == "one size"
     assert table.iloc[0]["difference"] == table.iloc[0]["se_difference"] == 0
@@ -108,6 +111,7 @@ def test_the_true_law_predicts_runs_left_out_best(
     assert last["weight"] < 0.05
     assert table["weight"].sum() == pytest.approx(1.0)
     assert table["reliable"].all()
+    assert set(table["status"]) == {"ok"}
     # Five parameters of the law and two of the noise; heavy tails hide part of one.
     assert 4 < table.loc["truth", "p_loo"] < 8
 
@@ -122,7 +126,7 @@ def test_the_numbers_are_arviz_s(ladder: bs.Posterior, normal: bs.Posterior) -> 
         }
         trees[name] = xr.DataTree.from_dict(groups)
     theirs = arviz_stats.compare(trees, round_to="none")
-    ours = compare({"t": ladder, "n": normal})
+    ours = compare({"t": ladder, "n": normal}, by="loo")
     assert list(ours.index) == list(theirs.index)
     for mine, their in (("elpd", "elpd"), ("se", "se"), ("p_loo", "p"), ("se_difference", "dse")):
         np.testing.assert_allclose(ours[mine], theirs[their], rtol=0.01, atol=0.02)
@@ -130,7 +134,7 @@ def test_the_numbers_are_arviz_s(ladder: bs.Posterior, normal: bs.Posterior) -> 
 
 
 def test_weights_by_pseudo_bma(ladder: bs.Posterior, one_sized: bs.Posterior) -> None:
-    table = compare({"truth": ladder, "one size": one_sized}, weights="pseudo-bma")
+    table = compare({"truth": ladder, "one size": one_sized}, by="loo", weights="pseudo-bma")
     assert table.loc["truth", "weight"] > 0.99
 
 
@@ -151,7 +155,7 @@ def test_leaving_out_by_importance_is_fitting_again_without() -> None:
             ).log_score
             for row in rows
         ]
-        table = compare({"a": whole, "b": whole}, force=True)
+        table = compare({"a": whole, "b": whole}, by="loo", force=True)
     # Smoothing and draws of a heavy left tail: a tenth of a nat in the sum.
     assert table.loc["a", "elpd"] == pytest.approx(sum(exact), abs=0.3)
 
@@ -166,8 +170,8 @@ def test_a_run_of_several_rows_is_left_out_whole(ladder: bs.Posterior) -> None:
         posts = {
             law: bs.fit(paired, law, engine="laplace", seed=0) for law in ("chinchilla", "share")
         }
-        table = compare(posts)
-    single = compare({"a": ladder, "b": ladder}).loc["a", "elpd"]
+        table = compare(posts, by="loo")
+    single = compare({"a": ladder, "b": ladder}, by="loo").loc["a", "elpd"]
     # The same densities but for what the other row of the pair tells.
     assert table.loc["chinchilla", "elpd"] == pytest.approx(single, abs=8.0)
     thirty = posts["chinchilla"].log_likelihood().reshape(-1, 30, 2).sum(axis=2)
@@ -187,14 +191,14 @@ def test_a_run_that_cannot_be_left_out_is_said_so(ladder: bs.Posterior) -> None:
         warnings.simplefilter("ignore", DiagnosticsWarning)
         post = bs.fit(half, "chinchilla", engine="laplace", seed=0)
     with pytest.warns(DiagnosticsWarning, match=r"for 'one' \(\d of 2 runs, the worst '[ab]'\)"):
-        table = compare({"one": post, "two": post})
+        table = compare({"one": post, "two": post}, by="loo")
     assert not table["reliable"].any()
 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"by": "waic"}, "by is 'waic'; it must be one of loo"),
+        ({"by": "waic"}, "by is 'waic'; it must be one of lfo, loo"),
         ({"weights": "stackin"}, "weights is 'stackin'.*Did you mean 'stacking'"),
     ],
 )
@@ -212,8 +216,8 @@ def test_only_posteriors_of_one_table_compare(ladder: bs.Posterior, refused: bs.
     with pytest.raises(UsageError, match="there are 1 posteriors"):
         compare({"a": ladder})
     with pytest.raises(DiagnosticsRefused, match="not to be trusted"):
-        compare({"a": ladder, "b": refused})
-    assert len(compare({"a": ladder, "b": refused}, force=True)) == 2
+        compare({"a": ladder, "b": refused}, by="loo")
+    assert len(compare({"a": ladder, "b": refused}, by="loo", force=True)) == 2
 
 
 def test_an_interval_s_probability_is_no_density(ladder: bs.Posterior) -> None:
@@ -224,6 +228,25 @@ def test_an_interval_s_probability_is_no_density(ladder: bs.Posterior) -> None:
         )
     with pytest.raises(UsageError, match="'r' gives the probability of an interval and 'a'"):
         compare({"a": ladder, "r": rounded}, force=True)
+
+
+def test_posteriors_are_compared_in_the_direction_in_which_they_are_stacked() -> None:
+    ways = [inspect.signature(one).parameters["by"].default for one in (compare, bs.stack)]
+    ways.append(inspect.signature(command).parameters["by"].default)
+    assert ways == ["lfo", "lfo", "lfo"]
+
+
+def test_a_score_says_what_the_gate_says_and_whether_its_intervals_held(
+    ladder: bs.Posterior, refused: bs.Posterior
+) -> None:
+    runs = _new_runs(ladder)
+    assert hold_out(ladder, runs).diagnosis == ladder.diagnosis
+    with pytest.raises(DiagnosticsRefused):
+        hold_out(refused, runs)
+    assert hold_out(refused, runs, force=True).diagnosis == refused.diagnosis
+    far = replace(runs, table=runs.table.assign(loss=1.5 * runs.loss))
+    (sentence,) = hold_out(ladder, far).diagnosis.warnings
+    assert sentence.startswith("only 0% of the 30 runs held out lie inside the 90% intervals")
 
 
 def test_long_curves_do_not_overflow() -> None:
