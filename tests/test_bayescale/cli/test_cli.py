@@ -168,7 +168,7 @@ def test_a_bad_table_exits_3_with_one_sentence(fault: str, tmp_path: Path) -> No
         (("calibrate", "TABLE", "--law", "share", "--law", "share"), 2, "named twice"),
         (("compare", "SAVED"), 2, "there are 1 posteriors"),
         (("compare", "SAVED", "SAVED"), 2, "is given twice"),
-        (("compare", "SAVED", "OTHER", "--by", "lof"), 2, "must be one of loo, lfo"),
+        (("compare", "SAVED", "OTHER", "--by", "lof"), 2, "must be one of lfo, loo"),
         (("compare", "SAVED", "no_such_file.nc"), 3, "there is no file"),
     ],
 )
@@ -199,7 +199,7 @@ def test_an_interrupted_fit_exits_130_and_writes_nothing(
     def interrupt(*args: object, **kwargs: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("bayescale.fitting.fit.to_tree", interrupt)
+    monkeypatch.setattr("bayescale.posteriors.checks.gate.to_tree", interrupt)
     path = tmp_path / "fit.nc"
     result = run("fit", table, *COLUMNS, "--engine", "laplace", "-o", path)
     assert result.exit_code == 130
