@@ -20,7 +20,8 @@ from bayescale.errors import UsageError
 from bayescale.models.model import Model
 from bayescale.planning.allocation import optimum
 from bayescale.planning.budget_line import Line
-from bayescale.posteriors.mixture import Source, members
+from bayescale.posteriors.abstract import AbstractPosterior
+from bayescale.posteriors.distance import judge_distance
 from bayescale.posteriors.posterior import Posterior
 from bayescale.runs.table import Runs
 from theory.declaration.symbols import D, N, Role
@@ -33,9 +34,6 @@ RUNS = 40
 
 PER_RUN = 0.1
 """The dearest run may cost this share of the budget."""
-
-FAR = 1e3
-"""Beyond this multiple of the dearest candidate a design says that it extrapolates."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -135,7 +133,7 @@ class Design:
 
 
 def design(
-    source: Source | Model,
+    source: AbstractPosterior | Model,
     budget: float,
     at: float,
     *,
@@ -206,7 +204,8 @@ def design(
         If a number is out of range, no candidate is affordable, nothing can be learnt from the
         candidates, or the law has a fixed form and `single_law` is not given.
     DiagnosticsRefused
-        If the gate refuses the posterior.
+        If the gate refuses the posterior, or `at` lies too far beyond the runs and candidates
+        (`bayescale.posteriors.distance`).
 
     Notes
     -----
@@ -251,19 +250,19 @@ def design(
     chosen_seed = own if seed is None else seed
     locals_ = localise(source, line, math.log(at), draws=draws, seed=chosen_seed)
     return _Search(locals_, line, table, float(budget), float(at), runs, repeats, chosen_seed).run(
-        running, diagnosis, resources
+        running, diagnosis, resources, force
     )
 
 
-def _laws(source: Source | Model) -> list[Any]:
+def _laws(source: AbstractPosterior | Model) -> list[Any]:
     if isinstance(source, Model):
         return [source.law]
-    return [post.law for post in members(source).values()]
+    return [post.law for post in source.members.values()]
 
 
-def _rigid(source: Source | Model, single_law: bool) -> Diagnosis:
+def _rigid(source: AbstractPosterior | Model, single_law: bool) -> Diagnosis:
     """Refuse one law of a fixed form unless it is asked for; then warn."""
-    models = [source] if isinstance(source, Model) else [p.model for p in members(source).values()]
+    models = [source] if isinstance(source, Model) else [p.model for p in source.members.values()]
     if len(models) > 1 or models[0] is None:
         return Diagnosis()
     model = models[0]
@@ -295,7 +294,9 @@ class _Search:
     repeats: bool
     seed: int
 
-    def run(self, running: Any, diagnosis: Diagnosis, resources: tuple[str, ...]) -> Design:
+    def run(
+        self, running: Any, diagnosis: Diagnosis, resources: tuple[str, ...], force: bool
+    ) -> Design:
         jobs = None
         points = self.table.loc[:, list(resources)]
         if running is not None:
@@ -318,13 +319,9 @@ class _Search:
                 "is fixed by the priors, or the runs that are allowed do not reach it."
             )
         gains = mean_gains(views, begin)[:count]
-        if self.at > FAR * (most := self._most_compute(jobs)):
-            diagnosis += Diagnosis(
-                warnings=(
-                    f"the target of {self.at:.3g} FLOP is {self.at / most:.2g} times the dearest "
-                    "run, so the design trusts the law over that distance; plan a run in between.",
-                )
-            )
+        reach = np.array([self.at / self._most_compute(jobs)])
+        diagnosis += judge_distance(reach, ["compute, the dearest candidates among the runs"])
+        diagnosis.require(force=force)
         return Design(
             table=self._chosen(batch, resources),
             candidates=self.table.assign(gain=gains),

@@ -31,7 +31,7 @@ from bayescale.models.observations import Observations
 from bayescale.models.thinning import thinned, whole_shares
 from bayescale.planning.allocation import optimum
 from bayescale.planning.budget_line import Line
-from bayescale.posteriors.mixture import Source, members, weights
+from bayescale.posteriors.abstract import AbstractPosterior
 from bayescale.posteriors.posterior import Posterior
 
 STEP = 1e-4
@@ -123,7 +123,7 @@ class Local:
 
 
 def localise(
-    source: Source | Model, line: Line, log_budget: float, *, draws: int, seed: int
+    source: AbstractPosterior | Model, line: Line, log_budget: float, *, draws: int, seed: int
 ) -> list[Local]:
     """The laws of a posterior or a stack around some of their draws.
 
@@ -147,8 +147,8 @@ def localise(
     """
     if isinstance(source, Model):
         return [_of_prior(source, line, log_budget, draws, seed)]
-    posts = members(source)
-    shares = whole_shares(np.array([weights(source)[name] for name in posts]), draws)
+    posts = source.members
+    shares = whole_shares(np.array([source.weights[name] for name in posts]), draws)
     kept = {n: int(s) for n, s in zip(posts, shares, strict=True) if s}
     found = [_of_posterior(posts[n], line, log_budget, s, seed) for n, s in kept.items()]
     return found if len(found) == 1 else _with_forms(found, np.array(list(kept.values())) / draws)

@@ -10,7 +10,6 @@ from jaxtyping import Float
 from bayescale.designing.information import Batch, View
 from bayescale.planning.allocation import optimum
 from bayescale.planning.budget_line import Line
-from bayescale.posteriors.mixture import columns
 from bayescale.posteriors.posterior import Posterior
 from theory.declaration.symbols import N
 
@@ -99,6 +98,6 @@ def _shape_of(
     below, _, above = np.exp(found.log_loss).T
     sizes = found.logs[N.name][:, [1]] + steps[None]
     at = line.log_resources(post.law, sizes, line.log_data(sizes, log_budget))
-    left, middle, right = np.exp(post.law.log_loss(columns(post), at, np)).T
+    left, middle, right = np.exp(post.law.log_loss(post.columns, at, np)).T
     bend = (left + right - 2.0 * middle) / NEAR**2
     return np.maximum(bend, 0.0), (below - above) / (2.0 * NEAR)

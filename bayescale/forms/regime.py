@@ -26,7 +26,7 @@ from jaxtyping import Float, Int
 
 from bayescale.errors import UsageError
 from bayescale.models.thinning import at_most
-from bayescale.posteriors.mixture import Source, members, mix, runs_of
+from bayescale.posteriors.abstract import AbstractPosterior
 from bayescale.posteriors.posterior import Posterior
 from bayescale.posteriors.prediction import QUANTILES, points_of
 from bayescale.runs.table import Runs
@@ -36,7 +36,7 @@ from theory.declaration.logdomain import value
 KINDS = ("resolution", "variance", "floor")
 """Regimes by their code in `Regimes.kinds`."""
 
-FAR = 1e4
+INFINITE = 1e4
 """E-folds at which a resource counts as infinite."""
 
 STEP = 1e-4
@@ -186,7 +186,7 @@ class Regimes:
 
 
 def regime(
-    posterior: Source,
+    posterior: AbstractPosterior,
     runs: Runs | pd.DataFrame | None = None,
     *,
     variance: float | Mapping[str, float] = 1.0,
@@ -240,18 +240,18 @@ def regime(
         )
     if draws < 1:
         raise UsageError(f"draws must be a whole number of at least 1; got {draws}.")
-    posts = members(posterior)
+    posts = posterior.members
     posterior.diagnosis.require(force=force)
     sizes = _sizes({name: post.law for name, post in posts.items()})
     wanted = _exponents(variance, sizes)
-    points = _points(posts, runs_of(posterior) if runs is None else runs)
+    points = _points(posts, posterior.runs if runs is None else runs)
     parts = {
         name: _Part.of(post, points, sizes, wanted, negligible, draws)
         for name, post in posts.items()
     }
 
     def joined(what: str, size: str) -> np.ndarray:
-        return mix(posterior, {name: getattr(part, what)[size] for name, part in parts.items()})
+        return posterior.mix({name: getattr(part, what)[size] for name, part in parts.items()})
 
     kinds, exponents, shares, resolution = (
         {size: joined(what, size) for size in sizes}
@@ -262,7 +262,7 @@ def regime(
         kinds=kinds,
         exponents=exponents,
         shares=shares,
-        floor=mix(posterior, {name: part.floor for name, part in parts.items()}),
+        floor=posterior.mix({name: part.floor for name, part in parts.items()}),
         resolution=resolution,
         variance=wanted,
         negligible=negligible,
@@ -306,7 +306,7 @@ class _Part:
         kinds, exponents, shares, resolution = {}, {}, {}, {}
         for resource in law.sizes:
             name, log_size = resource.name, logs[resource.name]
-            far = {name: np.full_like(log_size, FAR)}
+            far = {name: np.full_like(log_size, INFINITE)}
             removed = -np.expm1(log_kernel(**far) - here)
             least = np.broadcast_to(law.log_loss(columns, logs | far, np), shape)
             excess = -np.expm1(least - log_loss)

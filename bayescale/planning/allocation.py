@@ -16,7 +16,7 @@ from bayescale.errors import UsageError
 from bayescale.planning.budget_line import Line
 from bayescale.planning.objectives import AbstractObjective
 from bayescale.planning.search import best_size, best_sizes
-from bayescale.posteriors.mixture import Source, columns, members, mix, pieces
+from bayescale.posteriors.abstract import AbstractPosterior
 from bayescale.posteriors.posterior import Posterior
 from theory.declaration.law import AbstractLaw
 from theory.declaration.symbols import D, N
@@ -72,14 +72,14 @@ def optimum(posterior: Posterior, line: Line, log_budgets: np.ndarray) -> Optimu
         at = line.log_resources(law, log_size, log_data)
     else:
         spent = at = _product(posterior, line, rows)
-    log_loss = law.log_loss(columns(posterior), at, np)
+    log_loss = law.log_loss(posterior.columns, at, np)
     shape = log_loss.shape
     logs = {r.name: np.broadcast_to(spent[r.name], shape) for r in law.resources if r.name in spent}
     return Optimum(logs, log_loss, log_loss + posterior.log_drift(spent | _rest(at, spent)))
 
 
 def recommended(
-    source: Source,
+    source: AbstractPosterior,
     line: Line,
     objective: AbstractObjective,
     log_budgets: Float[np.ndarray, " budget"],
@@ -92,7 +92,7 @@ def recommended(
     UsageError
         If a cap leaves nothing.
     """
-    best = mix(source, {name: np.exp(one.log_loss) for name, one in optima.items()})
+    best = source.mix({name: np.exp(one.log_loss) for name, one in optima.items()})
     if line.sizes:
         return np.array(
             [
@@ -100,17 +100,17 @@ def recommended(
                 for j, log_budget in enumerate(log_budgets)
             ]
         )
-    sizes = mix(source, {name: one.logs[N.name] for name, one in optima.items()})
+    sizes = source.mix({name: one.logs[N.name] for name, one in optima.items()})
     if not objective.search:
         return np.median(sizes, axis=0)
     # Beyond the optima of all draws the loss of every draw rises, so whatever is monotone in
     # the losses has its minimum between them.
     span = sizes.min(axis=0), sizes.max(axis=0)
-    return best_size(pieces(source), line, objective, log_budgets, best, span)
+    return best_size(source.pieces(), line, objective, log_budgets, best, span)
 
 
 def losses_at(
-    source: Source,
+    source: AbstractPosterior,
     line: Line,
     log_size: np.ndarray,
     log_data: np.ndarray,
@@ -120,15 +120,15 @@ def losses_at(
     """Log loss of the mixture at model sizes and tokens, (point,) each."""
     spent = {N.name: np.atleast_2d(log_size), D.name: np.atleast_2d(log_data)}
     parts = {}
-    for name, post in members(source).items():
+    for name, post in source.members.items():
         at = line.log_resources(post.law, *spent.values())
-        part = post.law.log_loss(columns(post), at, np)
+        part = post.law.log_loss(post.columns, at, np)
         parts[name] = part + post.log_drift(spent | _rest(at, spent)) if drift else part
-    return mix(source, parts)
+    return source.mix(parts)
 
 
 def risk_at(
-    source: Source,
+    source: AbstractPosterior,
     line: Line,
     objective: AbstractObjective,
     log_size: np.ndarray,
@@ -151,7 +151,7 @@ def _rest(at: Mapping[str, np.ndarray], spent: Mapping[str, np.ndarray]) -> dict
 
 
 def _log_sizes(posterior: Posterior, line: Line, rows: np.ndarray) -> np.ndarray:
-    law, parameters = posterior.law, columns(posterior)
+    law, parameters = posterior.law, posterior.columns
     if line.sizes:
         return _snap(law, parameters, line, rows)
     if (closed := closed_form(law, line)) is not None:
@@ -199,9 +199,9 @@ def _product(posterior: Posterior, line: Line, rows: np.ndarray) -> dict[str, np
     orders = {r: cost.orders[r] for r in law.resources if r in cost.orders}
     scaled = rows - cost.log_factor
     if has_closed_form(law, orders):
-        return closed_form_allocation(law, columns(posterior), scaled, orders)
+        return closed_form_allocation(law, posterior.columns, scaled, orders)
     try:
-        return solve_allocation(law, columns(posterior), scaled, orders)
+        return solve_allocation(law, posterior.columns, scaled, orders)
     except TheoryError as error:
         raise UsageError(str(error)) from error
 
@@ -228,7 +228,11 @@ def _snap(
 
 
 def _pick(
-    source: Source, line: Line, objective: AbstractObjective, log_budget: float, best: np.ndarray
+    source: AbstractPosterior,
+    line: Line,
+    objective: AbstractObjective,
+    log_budget: float,
+    best: np.ndarray,
 ) -> float:
     sizes = line.allowed(float(log_budget))
     budgets = np.full(sizes.shape, log_budget)

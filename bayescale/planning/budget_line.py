@@ -10,7 +10,7 @@ in the time given. Data that repeat U unique tokens count as fewer (Muennighoff 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from bayescale.cost import AbstractCost
 from bayescale.errors import UsageError
 from theory.declaration.law import AbstractLaw
 from theory.declaration.symbols import D, N
+from theory.errors import did_you_mean
 
 REPETITION = 15.387756
 """R of Muennighoff et al. 2023, arXiv:2305.16264: repetitions after which data stop helping."""
@@ -108,6 +109,25 @@ class Line:
                 f"law '{law.name}' also depends on {told}, which cost '{self.cost.name}' does not "
                 f"spend; pass {how}."
             )
+
+    def require_further(self, laws: Sequence[AbstractLaw]) -> None:
+        """Refuse a fixed resource that no law has, or that the budget is spent on.
+
+        Raises
+        ------
+        UsageError
+            If there is one; the message names those that may be fixed.
+        """
+        spent = {resource.name for resource in self.cost.resources} | {UNIQUE}
+        named = dict.fromkeys(r.name for law in laws for r in law.resources)
+        further = [name for name in named if name not in spent]
+        for name in self.fixed:
+            if name not in further:
+                allowed = did_you_mean(name, further) if further else " The law has none."
+                raise UsageError(
+                    f"at= fixes a further resource of the law, beside those that cost "
+                    f"'{self.cost.name}' spends; '{name}' is none.{allowed}"
+                )
 
     def spend(self, size: float, data: float) -> float:
         """Budget that a model of N parameters and D tokens takes, serving included."""

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from bayescale.cost import ProductCost
 from bayescale.planning.allocation import optimum
 from bayescale.planning.budget_line import Line
-from bayescale.posteriors.mixture import Source, members, mix
+from bayescale.posteriors.abstract import AbstractPosterior
 from bayescale.posteriors.posterior import Posterior
 from theory.declaration.logdomain import value
 from theory.optimum import universal_exponents
@@ -31,7 +31,7 @@ def smallest(line: Line) -> float:
 
 
 def least_compute(
-    source: Source, line: Line, log_loss: Mapping[str, np.ndarray] | float
+    source: AbstractPosterior, line: Line, log_loss: Mapping[str, np.ndarray] | float
 ) -> Float[np.ndarray, "draw point"]:
     """Log of the least budget with which each draw's optimum reaches a loss.
 
@@ -49,11 +49,11 @@ def least_compute(
     (draw, point); infinite where no budget reaches it.
     """
     parts = {}
-    for name, post in members(source).items():
+    for name, post in source.members.items():
         count = len(next(iter(post.log_parameters.values())))
         given = log_loss[name] if isinstance(log_loss, Mapping) else np.full((count, 1), log_loss)
         parts[name] = _inverse(post, line, given)
-    return mix(source, parts)
+    return source.mix(parts)
 
 
 def _inverse(posterior: Posterior, line: Line, log_loss: np.ndarray) -> np.ndarray:

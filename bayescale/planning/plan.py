@@ -1,6 +1,5 @@
 """`plan`: from a posterior and a budget, a target or an allocation to a plan with its risk."""
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -28,18 +27,15 @@ from bayescale.planning.objectives.quantile import Quantile
 from bayescale.planning.present_plan import compare_with, sizes_of
 from bayescale.planning.result import Means, Plan
 from bayescale.planning.targets import budgets_for
-from bayescale.posteriors.mixture import Source, carried, members, mix, runs_of
+from bayescale.posteriors.abstract import AbstractPosterior
+from bayescale.posteriors.distance import judge_distance
 from bayescale.posteriors.posterior import Posterior
-from bayescale.posteriors.stack import Stack
 
 __all__ = ["Plan", "plan"]
 
-FAR = 10.0
-"""Beyond this multiple of the largest run's compute a plan says that it extrapolates."""
-
 
 def plan(
-    posterior: Posterior | Stack,
+    posterior: AbstractPosterior,
     compute: float | Sequence[float] | np.ndarray | None = None,
     *,
     target: float | Sequence[float] | np.ndarray | None = None,
@@ -134,7 +130,8 @@ def plan(
         If not exactly one budget, target or allocation is given, a number is out of its range,
         the limits leave nothing, or the cost model's resources are not the law's.
     DiagnosticsRefused
-        If the gate refuses the posterior, or the convergence of ``log N*`` or ``log L*``.
+        If the gate refuses the posterior, the convergence of ``log N*`` or ``log L*``, or the
+        distance of the plan beyond the runs (`bayescale.posteriors.distance`).
 
     Examples
     --------
@@ -167,8 +164,10 @@ def plan(
         by_money=money is not None or objective == "money",
     )
     line, means = limits.line, Means(limits.hardware, float(inference_tokens), batch)
-    for post in members(posterior).values():
-        line.require(post.law)
+    laws = [post.law for post in posterior.members.values()]
+    for law in laws:
+        line.require(law)
+    line.require_further(laws)
     asked = {"compute": compute, "target": target, "allocation": allocation, "money": money}
     what = budget_of(asked, hours)
     if what == "target":
@@ -201,7 +200,7 @@ def _budgets(compute: object, line: Line) -> Float[np.ndarray, " budget"]:
 
 
 def _for_target(
-    source: Source,
+    source: AbstractPosterior,
     line: Line,
     means: Means,
     target: float | Sequence[float] | np.ndarray | None,
@@ -230,7 +229,7 @@ def _for_target(
 
 
 def _plan(
-    source: Source,
+    source: AbstractPosterior,
     line: Line,
     means: Means,
     budgets: Float[np.ndarray, " budget"],
@@ -238,28 +237,29 @@ def _plan(
     present: Mapping[str, float] | None,
     force: bool,
 ) -> Plan:
-    logs, posts = np.log(budgets), members(source)
+    logs, posts = np.log(budgets), source.members
     optima = {name: optimum(post, line, logs) for name, post in posts.items()}
     for name, post in posts.items():
         if spends_size_and_data(line) and closed_form(post.law, line) is None:
             require_balance(post, optima[name])
     resources = {
-        name: np.exp(mix(source, {law: one.logs[name] for law, one in optima.items()}))
+        name: np.exp(source.mix({law: one.logs[name] for law, one in optima.items()}))
         for name in next(iter(optima.values())).logs
     }
     table = _recommend(source, line, objective, logs, optima, resources)
     judged = {name: _convergence(post, budgets, optima[name]) for name, post in posts.items()}
-    diagnosis = carried(source, {n: posts[n].diagnosis + judged[n][0] for n in posts})
-    far = _distance(source, line, table)
-    diagnosis += Diagnosis(warnings=(*_far_away(far, table, line), *_limited(source, line, table)))
+    diagnosis = source.carried({n: posts[n].diagnosis + judged[n][0] for n in posts})
+    far = source.distance(table)
+    diagnosis += judge_distance(far, source.sizes)
+    diagnosis += Diagnosis(warnings=_limited(source, line, table))
     diagnosis.require(force=force)
     convergence = {name: one for name, (_, one) in judged.items()}
     shown = [exponents(post, line) for post in posts.values()]
     shared = [name for name in shown[0] if all(name in one for one in shown)]
-    loss = np.exp(mix(source, {name: one.log_drifted for name, one in optima.items()}))
+    loss = np.exp(source.mix({name: one.log_drifted for name, one in optima.items()}))
     compared = None
     if present is not None and budgets.size:
-        best = np.exp(mix(source, {name: one.log_loss for name, one in optima.items()}))
+        best = np.exp(source.mix({name: one.log_loss for name, one in optima.items()}))
         size, data = (np.log(table[name].to_numpy()) for name in ("N", "D"))
         mine = np.exp(losses_at(source, line, size, data, drift=True))
         compared = compare_with(source, line, present, logs, best, mine)
@@ -271,12 +271,12 @@ def _plan(
         diagnosis=diagnosis,
         cost=line.cost,
         exponent_draws={
-            name: mix(source, {law: one[name] for law, one in zip(posts, shown, strict=True)})
+            name: source.mix({law: one[name] for law, one in zip(posts, shown, strict=True)})
             for name in shared
         },
         convergence=(
             pd.concat(convergence, names=["law"])
-            if isinstance(source, Stack)
+            if len(source.members) > 1
             else next(iter(convergence.values()))
         ),
         source=source,
@@ -290,7 +290,7 @@ def _plan(
 
 
 def _recommend(
-    source: Source,
+    source: AbstractPosterior,
     line: Line,
     objective: AbstractObjective,
     log_budgets: Float[np.ndarray, " budget"],
@@ -307,10 +307,10 @@ def _recommend(
         at = _on_budget(line, log_budgets, resources)
         rows = {name: row[None] for name, row in at.items()}
         parts = {}
-        for name, post in members(source).items():
+        for name, post in source.members.items():
             columns = {n: array[:, None] for n, array in post.log_parameters.items()}
             parts[name] = post.law.log_loss(columns, rows, np) + post.log_drift(rows)
-        log_loss = mix(source, parts)
+        log_loss = source.mix(parts)
     table = pd.DataFrame({name: np.exp(row) for name, row in at.items()})
     table["loss"] = np.exp(np.median(log_loss, axis=0))
     return table.set_axis(pd.Index(np.exp(log_budgets), name="compute"))
@@ -354,31 +354,7 @@ def _convergence(
     return Diagnosis(refusals), table
 
 
-def _distance(
-    source: Source, line: Line, table: pd.DataFrame
-) -> Float[np.ndarray, " budget"] | None:
-    """Training compute over that of the largest run."""
-    runs, names = runs_of(source), [r.name for r in line.cost.resources]
-    if runs is None or not set(names) <= set(runs):
-        return None
-    largest = np.max(line.cost.log_cost({n: np.log(runs[n].to_numpy(float)) for n in names}))
-    return np.exp(line.cost.log_cost({n: np.log(table[n].to_numpy()) for n in names}) - largest)
-
-
-def _far_away(far: np.ndarray | None, table: pd.DataFrame, line: Line) -> tuple[str, ...]:
-    """Say how far beyond the largest run the plan reaches."""
-    if far is None or not far.size or far.max() <= FAR:
-        return ()
-    names = [r.name for r in line.cost.resources]
-    row = table.iloc[int(np.argmax(far))]
-    spent = math.exp(line.cost.log_cost({name: math.log(row[name]) for name in names}))
-    return (
-        f"{spent:.3g} FLOP is {far.max():.3g} times the largest run ({spent / far.max():.3g}); the "
-        "interval holds only if the law does, so plan a run in between first.",
-    )
-
-
-def _limited(source: Source, line: Line, table: pd.DataFrame) -> tuple[str, ...]:
+def _limited(source: AbstractPosterior, line: Line, table: pd.DataFrame) -> tuple[str, ...]:
     """Say which limits are active, and which constant is not the posterior's."""
     out = []
     if line.plain or table.empty:
@@ -395,7 +371,7 @@ def _limited(source: Source, line: Line, table: pd.DataFrame) -> tuple[str, ...]
             f"the hours limit the training to {line.compute_cap:.3g} FLOP: more chips or time "
             "would be better."
         )
-    laws = [post.law for post in members(source).values()]
+    laws = [post.law for post in source.members.values()]
     if any(line.repeats(law) for law in laws) and np.any(table["D"] > line.unique):
         out.append(
             f"data repeat {table['D'].max() / line.unique:.3g} times; what repetition is worth is "

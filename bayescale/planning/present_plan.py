@@ -12,7 +12,7 @@ from bayescale.errors import UsageError
 from bayescale.planning.allocation import losses_at, optimum
 from bayescale.planning.budget_line import Line
 from bayescale.planning.compute_multiplier import least_compute
-from bayescale.posteriors.mixture import Source, members, mix
+from bayescale.posteriors.abstract import AbstractPosterior
 
 QUANTILES = {"q10": 0.10, "q50": 0.50, "q90": 0.90}
 
@@ -89,7 +89,7 @@ class Present:
 
 
 def compare_with(
-    source: Source,
+    source: AbstractPosterior,
     line: Line,
     present: Mapping[str, float],
     log_budgets: np.ndarray,
@@ -134,13 +134,13 @@ def compare_with(
     loss = np.exp(losses_at(source, line, log_size, log_data, drift=True))
     spent = np.log(compute)
     own = {}
-    for name, post in members(source).items():
+    for name, post in source.members.items():
         own[name] = losses_at(post, line, log_size, log_data, drift=False)
     least = least_compute(source, line, own)
     bare = np.exp(losses_at(source, line, log_size, log_data, drift=False))
     if not np.allclose(spent, log_budgets, rtol=0, atol=1e-9):
-        optima = {n: optimum(post, line, spent) for n, post in members(source).items()}
-        best = mix(source, {name: np.exp(one.log_loss) for name, one in optima.items()})
+        optima = {n: optimum(post, line, spent) for n, post in source.members.items()}
+        best = source.mix({name: np.exp(one.log_loss) for name, one in optima.items()})
     return Present(
         size=np.exp(log_size),
         data=np.exp(log_data),

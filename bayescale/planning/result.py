@@ -18,7 +18,7 @@ from bayescale.planning.objectives import AbstractObjective
 from bayescale.planning.present_plan import Present
 from bayescale.planning.targets import Targets
 from bayescale.planning.valley import valley
-from bayescale.posteriors.mixture import Source, members, mix, weights
+from bayescale.posteriors.abstract import AbstractPosterior
 
 QUANTILES = {"q10": 0.10, "q50": 0.50, "q90": 0.90}
 
@@ -95,7 +95,7 @@ class Plan:
     cost: AbstractCost
     exponent_draws: Mapping[str, np.ndarray]
     convergence: pd.DataFrame
-    source: Source = field(repr=False)
+    source: AbstractPosterior = field(repr=False)
     line: Line = field(repr=False)
     objective: AbstractObjective
     optima: Mapping[str, Optimum] = field(repr=False)
@@ -182,7 +182,7 @@ class Plan:
         size, data = (np.log(self.recommended[name].to_numpy()) for name in ("N", "D"))
         bare = losses_at(self.source, self.line, size, data, drift=False)
         best = {name: one.log_loss for name, one in self.optima.items()}
-        return np.exp(bare) - np.exp(mix(self.source, best))
+        return np.exp(bare) - np.exp(self.source.mix(best))
 
     def laws(self) -> pd.DataFrame:
         """What each law of a stack would say: how much the form matters.
@@ -193,7 +193,7 @@ class Plan:
             Index: compute, law. Columns: weight, and the medians of each resource and the loss.
         """
         rows: dict[tuple[float, str], dict[str, float]] = {}
-        shares = weights(self.source)
+        shares = self.source.weights
         for j, compute in enumerate(self.compute):
             for name, one in self.optima.items():
                 medians = {r: np.exp(np.median(a[:, j])) for r, a in one.logs.items()}
@@ -279,7 +279,7 @@ class Plan:
             out["valley"] = _records(self.valley())
             out["regret"] = [float(r) for r in self.regret.mean(axis=0)]
             out["bill"] = _records(self.bill())
-        if len(members(self.source)) > 1:
+        if len(self.source.members) > 1:
             out["laws"] = _records(self.laws())
         if self.targets is not None:
             out["targets"] = _records(self.targets.summary())

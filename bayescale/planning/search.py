@@ -15,7 +15,7 @@ import numpy as np
 from bayescale.cost import AbstractCost
 from bayescale.planning.budget_line import Line, log_data, log_resources
 from bayescale.planning.objectives import AbstractObjective
-from bayescale.posteriors.mixture import Piece
+from bayescale.posteriors.abstract import Piece
 from theory.declaration.law import AbstractLaw
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from bayescale.planning.compute_multiplier import LARGEST, least_compute, smalle
 from bayescale.planning.objectives import AbstractObjective
 from bayescale.planning.objectives.median import Median
 from bayescale.planning.objectives.quantile import Quantile
-from bayescale.posteriors.mixture import Source, members
+from bayescale.posteriors.abstract import AbstractPosterior
 
 SCAN = 160
 """Budgets at which a coarse look brackets the answer, evenly spaced in the log."""
@@ -93,7 +93,10 @@ class Targets:
 
 
 def budgets_for(
-    source: Source, line: Line, targets: float | Sequence[float] | np.ndarray, confidence: float
+    source: AbstractPosterior,
+    line: Line,
+    targets: float | Sequence[float] | np.ndarray,
+    confidence: float,
 ) -> Targets:
     """The least budget that reaches each target with a probability.
 
@@ -124,15 +127,15 @@ def budgets_for(
 
 
 def reach(
-    source: Source, line: Line, objective: AbstractObjective, log_budgets: np.ndarray
+    source: AbstractPosterior, line: Line, objective: AbstractObjective, log_budgets: np.ndarray
 ) -> Float[np.ndarray, "draw budget"]:
     """Log loss of every draw at the allocation that an objective recommends at each budget."""
-    optima = {name: optimum(post, line, log_budgets) for name, post in members(source).items()}
+    optima = {name: optimum(post, line, log_budgets) for name, post in source.members.items()}
     log_size = recommended(source, line, objective, log_budgets, optima)
     return losses_at(source, line, log_size, line.log_data(log_size, log_budgets), drift=True)
 
 
-def _budget(source: Source, line: Line, log_target: float, confidence: float) -> float:
+def _budget(source: AbstractPosterior, line: Line, log_target: float, confidence: float) -> float:
     """Log of the least budget; infinite where there is none."""
 
     def short(log_budget: float, objective: AbstractObjective) -> float:

@@ -14,13 +14,13 @@ from bayescale.planning.allocation import Optimum, optimum, recommended, risk_at
 from bayescale.planning.budget_line import Line
 from bayescale.planning.compute_multiplier import smallest
 from bayescale.planning.objectives import AbstractObjective
-from bayescale.posteriors.mixture import Source, members, mix
+from bayescale.posteriors.abstract import AbstractPosterior
 
 HALVINGS = 50
 
 
 def valley(
-    source: Source,
+    source: AbstractPosterior,
     line: Line,
     objective: AbstractObjective,
     log_budgets: np.ndarray,
@@ -58,10 +58,10 @@ def valley(
     """
     if not 0 < extra < np.inf:
         raise UsageError(f"extra is a positive share of compute, such as 0.01; got {extra:g}.")
-    best = mix(source, {name: np.exp(one.log_loss) for name, one in optima.items()})
+    best = source.mix({name: np.exp(one.log_loss) for name, one in optima.items()})
     less = np.maximum(log_budgets - np.log1p(extra), smallest(line))
-    poorer = {name: optimum(post, line, less) for name, post in members(source).items()}
-    floor = mix(source, {name: np.exp(one.log_loss) for name, one in poorer.items()})
+    poorer = {name: optimum(post, line, less) for name, post in source.members.items()}
+    floor = source.mix({name: np.exp(one.log_loss) for name, one in poorer.items()})
     at_less = recommended(source, line, objective, less, poorer)
     allowed = risk_at(source, line, objective, at_less, less, floor)
     if line.sizes:
@@ -87,7 +87,7 @@ def valley(
 
 
 def _edge(
-    source: Source,
+    source: AbstractPosterior,
     line: Line,
     objective: AbstractObjective,
     log_budgets: np.ndarray,
@@ -105,7 +105,7 @@ def _edge(
 
 
 def _ends_on_grid(
-    source: Source,
+    source: AbstractPosterior,
     line: Line,
     objective: AbstractObjective,
     log_budgets: np.ndarray,

@@ -1,7 +1,6 @@
 """The posterior: draws of a law's parameters with everything needed to use and reproduce them."""
 
 import os
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,15 +13,16 @@ import xarray as xr
 from jaxtyping import Float
 
 from bayescale.diagnosis import TAIL_PROB, Diagnosis
-from bayescale.errors import DiagnosticsWarning, PosteriorFileError, UsageError
+from bayescale.errors import PosteriorFileError, UsageError
 from bayescale.models import pointwise
 from bayescale.models.drift import beyond
 from bayescale.models.formulas import find_law
 from bayescale.models.model import Model
 from bayescale.models.observations import Observations
 from bayescale.models.outliers import outlier_table
+from bayescale.posteriors.abstract import AbstractPosterior
 from bayescale.posteriors.file import read_posterior, write_posterior
-from bayescale.posteriors.prediction import QUANTILES, Prediction, distance, points_of
+from bayescale.posteriors.prediction import QUANTILES, Prediction, points_of
 from bayescale.runs.table import Runs
 from theory.declaration.law import AbstractLaw
 from theory.errors import TheoryError
@@ -32,7 +32,7 @@ FARTHEST = 700.0
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Posterior:
+class Posterior(AbstractPosterior):
     """Draws from the posterior of a law.
 
     Made by `bayescale.fit`, by `Posterior.load`, or from anyone's draws by
@@ -122,6 +122,34 @@ class Posterior:
         return out
 
     @property
+    def count(self) -> int:
+        """Number of draws, chains joined."""
+        return len(next(iter(self.log_parameters.values())))
+
+    @property
+    def columns(self) -> dict[str, Float[np.ndarray, "draw 1"]]:
+        """The law's parameters as columns, as `AbstractLaw.log_loss` takes them."""
+        return {name: array[:, None] for name, array in self.log_parameters.items()}
+
+    @property
+    def members(self) -> Mapping[str, "Posterior"]:
+        """Itself, by its law's name."""
+        return {self.law.name: self}
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """1, by its law's name."""
+        return {self.law.name: 1.0}
+
+    def mix(self, parts: Mapping[str, np.ndarray]) -> np.ndarray:
+        """The draws themselves."""
+        return next(iter(parts.values()))
+
+    def carried(self, diagnoses: Mapping[str, Diagnosis]) -> Diagnosis:
+        """The verdict itself."""
+        return next(iter(diagnoses.values()))
+
+    @property
     def noise_names(self) -> tuple[str, ...]:
         """Names of the likelihood's parameters."""
         return () if self.model is None else tuple(self.model.likelihood.priors())
@@ -180,10 +208,6 @@ class Posterior:
             "ess_tail": float(stats.ess(values, method="tail", prob=TAIL_PROB)),
         }
 
-    def diagnose(self) -> Diagnosis:
-        """The gate's verdict: ok, warn or refuse, with the reasons."""
-        return self.diagnosis
-
     def predict(
         self,
         *,
@@ -220,22 +244,22 @@ class Posterior:
             If a resource is missing, unknown or not positive, or `noise` is asked of draws
             without a likelihood.
         DiagnosticsRefused
-            If the gate refuses and `force` is not given.
+            If the gate refuses the posterior, or the distance of a point, and `force` is not
+            given.
 
         Warns
         -----
         DiagnosticsWarning
-            If a point is more than a thousand times as large as the largest run, in the product
-            of its sizes; the prediction carries the sentence.
+            If a point lies far beyond the runs (`bayescale.posteriors.distance`); the prediction
+            carries the sentence.
         """
         self.diagnosis.require(force=force)
         points = points_of(self.law, resources)
-        doubts = distance(points, self._sizes, self._log_largest)
-        for doubt in doubts:
-            warnings.warn(doubt, DiagnosticsWarning, stacklevel=2)
+        reach = self.judge_distance(points)
+        reach.require(force=force)
+        reach.warn(stacklevel=2)
         logs = {name: np.log(points[name].to_numpy()) for name in points}
-        columns = {name: array[:, None] for name, array in self.log_parameters.items()}
-        log_loss = self.law.log_loss(columns, {n: row[None, :] for n, row in logs.items()}, np)
+        log_loss = self.law.log_loss(self.columns, {n: row[None, :] for n, row in logs.items()}, np)
         if drift:
             log_loss = log_loss + self.log_drift({n: row[None, :] for n, row in logs.items()})
         if noise:
@@ -247,8 +271,8 @@ class Posterior:
             log_loss = scatter.sample(rng, log_loss.shape)
             # Student-t draws of very few degrees of freedom leave the range of numbers.
             log_loss = np.clip(log_loss, -FARTHEST, FARTHEST)
-        trusted = not self.diagnosis.refusals
-        return Prediction(points, np.exp(log_loss), noise, trusted, doubts)
+        verdict = Diagnosis(self.diagnosis.refusals) + reach
+        return Prediction(points, np.exp(log_loss), noise, not verdict.refusals, verdict.reasons)
 
     def log_drift(self, log_resources: Mapping[str, Any]) -> Any:
         """Random shift of log loss beyond the runs, draw by draw: see `bayescale.models.drift`.
@@ -262,26 +286,19 @@ class Posterior:
         -------
         Array (draw, point); 0.0 for a model without drift and for draws made elsewhere.
         """
-        if self.model is None or self.model.drift is None or self.runs is None:
+        if self.model is None or self.model.drift is None or self.seen is None:
             return 0.0
-        sizes = self._sizes
-        if not sizes or not set(sizes) <= set(self.runs):
-            return 0.0
-        seen = {name: np.log(self.runs[name].to_numpy(np.float64)) for name in sizes}
-        distance = beyond(seen, log_resources, sizes)
+        distance = beyond(self.seen, log_resources, self.sizes)
         scale = self.model.likelihood.scale(self.noise_draws)
         return self.model.drift.shift(scale, distance, self.seed)
 
     @cached_property
-    def _log_largest(self) -> float | None:
-        """Largest log product of sizes among the runs; asked at every point of a plot."""
-        if self.runs is None or not set(self._sizes) <= set(self.runs):
+    def seen(self) -> Mapping[str, np.ndarray] | None:
+        """Logarithm of each size of the runs that were fitted, (run,); None where not known."""
+        runs = self.runs
+        if runs is None or not self.sizes or not set(self.sizes) <= set(runs):
             return None
-        return float(np.log(self.runs[self._sizes].to_numpy(np.float64)).sum(axis=1).max())
-
-    @property
-    def _sizes(self) -> list[str]:
-        return [r.name for r in self.law.resources if not r.is_covariate]
+        return {name: np.log(runs[name].to_numpy(np.float64)) for name in self.sizes}
 
     def to_dict(self) -> dict[str, Any]:
         """Summary and diagnostics as plain data, for JSON."""

@@ -1,6 +1,6 @@
 """What a posterior says of the loss at given resources."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,6 @@ from bayescale.errors import UsageError
 from theory.declaration.law import AbstractLaw
 
 QUANTILES = {"q05": 0.05, "q50": 0.50, "q95": 0.95}
-
-FAR = 1e3
-"""Beyond this multiple of the largest run, in product of sizes, a prediction extrapolates far."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,16 +27,16 @@ class Prediction:
     noise
         Whether the scatter of a new run is included.
     trusted
-        False where the posterior was refused and forced.
-    warnings
-        Sentences: what to keep in mind, such as how far beyond the runs the points lie.
+        False where the posterior or the distance of a point was refused and forced.
+    reasons
+        Sentences: why it is not to be trusted, and how far beyond the runs the points lie.
     """
 
     points: pd.DataFrame
     draws: Float[np.ndarray, "draw point"]
     noise: bool
     trusted: bool
-    warnings: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
 
     def summary(self) -> pd.DataFrame:
         """Resources, mean, sd and the 5, 50, 95% quantiles of the loss, one row a point."""
@@ -56,7 +53,7 @@ class Prediction:
             "points": points,
             "noise": self.noise,
             "trusted": self.trusted,
-            "warnings": list(self.warnings),
+            "reasons": list(self.reasons),
         }
 
 
@@ -84,30 +81,3 @@ def points_of(law: AbstractLaw, resources: Mapping[str, Any]) -> pd.DataFrame:
         if array.ndim != 1 or not np.all(np.isfinite(array) & (array > 0)):
             raise UsageError(f"{name} must be positive and finite, one or (point,); got {array}.")
     return pd.DataFrame(dict(zip(names, arrays, strict=True)))
-
-
-def distance(
-    points: pd.DataFrame, sizes: Sequence[str], log_largest: float | None
-) -> tuple[str, ...]:
-    """A sentence where the farthest point is more than `FAR` times the largest run.
-
-    Parameters
-    ----------
-    points
-        One row a point.
-    sizes
-        Resources whose product is compared.
-    log_largest
-        Logarithm of that product for the largest run; None where no run is known.
-    """
-    if log_largest is None or not sizes:
-        return ()
-    logs = sum(np.log(points[name].to_numpy()) for name in sizes)
-    far = float(np.max(logs)) - log_largest
-    if not far > np.log(FAR):
-        return ()
-    what = " x ".join(sizes)
-    return (
-        f"the farthest point is {np.exp(far):.2g} times as large as the largest run (in {what}); "
-        "the interval holds only if the law does that far, so check it on runs in between first.",
-    )

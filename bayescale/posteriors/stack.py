@@ -1,5 +1,6 @@
 """A mixture of posteriors of one table: predicts and plans with the uncertainty of the form."""
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,13 +10,18 @@ import numpy as np
 import pandas as pd
 
 from bayescale.diagnosis import Diagnosis
+from bayescale.errors import DiagnosticsWarning
 from bayescale.models.thinning import thinned, whole_shares
+from bayescale.posteriors.abstract import AbstractPosterior
 from bayescale.posteriors.posterior import Posterior
 from bayescale.posteriors.prediction import Prediction
 
+CARRIES = 0.001
+"""A law of less weight is not asked for its diagnostics."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Stack:
+class Stack(AbstractPosterior):
     """A weighted mixture of posteriors of one table.
 
     Made by `stack`. Predicts, and plans with `bayescale.plan`, like a posterior.
@@ -49,24 +55,18 @@ class Stack:
     @cached_property
     def diagnosis(self) -> Diagnosis:
         """What the gate says of members that carry weight, each reason with its law."""
-        total = Diagnosis()
-        for name, post in self.members.items():
-            if self.weights[name] > 0.001:
-                total += Diagnosis(
-                    tuple(f"{name}: {reason}" for reason in post.diagnosis.refusals),
-                    tuple(f"{name}: {reason}" for reason in post.diagnosis.warnings),
-                )
-        return total
+        return self.carried({name: post.diagnosis for name, post in self.members.items()})
 
-    def diagnose(self) -> Diagnosis:
-        """What the gate says: ok, warn or refuse, with the reasons."""
-        return self.diagnosis
+    def carried(self, diagnoses: Mapping[str, Diagnosis]) -> Diagnosis:
+        """The verdicts on members that carry weight, each reason with its law."""
+        heavy = (one.labelled(n) for n, one in diagnoses.items() if self.weights[n] > CARRIES)
+        return sum(heavy, Diagnosis())
 
     def summary(self) -> pd.DataFrame:
         """Weights, and the scores that they rest on; one row a law."""
         return self.scores.assign(weight=pd.Series(dict(self.weights)))
 
-    def choose(self, parts: Mapping[str, np.ndarray]) -> np.ndarray:
+    def mix(self, parts: Mapping[str, np.ndarray]) -> np.ndarray:
         """Draws of the mixture from draws of the members, (draw, ...) each.
 
         Every member gives its share of draws, evenly thinned: the mixture has as many as the
@@ -100,12 +100,19 @@ class Stack:
             If the resources are not those of every law.
         """
         self.diagnosis.require(force=force)
-        parts = {n: post.predict(force=True, **options) for n, post in self.members.items()}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DiagnosticsWarning)  # once, below, not once a law
+            parts = {n: post.predict(force=True, **options) for n, post in self.members.items()}
         first = next(iter(parts.values()))
+        reach = self.judge_distance(first.points)
+        reach.require(force=force)
+        reach.warn(stacklevel=2)
+        verdict = Diagnosis(self.diagnosis.refusals) + reach
         return replace(
             first,
-            draws=self.choose({name: part.draws for name, part in parts.items()}),
-            trusted=not self.diagnosis.refusals,
+            draws=self.mix({name: part.draws for name, part in parts.items()}),
+            trusted=not verdict.refusals,
+            reasons=verdict.reasons,
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -84,9 +84,8 @@ def design(
         _save(found, output)
     elif output is not None:
         from bayescale import plots
-        from bayescale.posteriors.mixture import runs_of
 
-        plots.save(plots.design(found, runs_of(source)), output)
+        plots.save(plots.design(found, source.runs), output)
     for reason in found.diagnosis.warnings:
         say(f"warning: {reason}")
     if as_json:

@@ -6,7 +6,7 @@ import typer
 
 from bayescale.cli.inputs import load_posterior, number, pairs
 from bayescale.cli.options import AsJson, Force, Saved
-from bayescale.cli.output import json_out, show, untrusted
+from bayescale.cli.output import json_out, say, show, untrusted
 
 
 def predict(
@@ -35,4 +35,6 @@ def predict(
         json_out(prediction.to_dict())
         return
     untrusted(prediction.trusted)
+    for reason in prediction.reasons:
+        say(f"warning: {reason}")
     show(prediction.summary(), index=False)

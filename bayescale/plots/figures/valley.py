@@ -10,7 +10,6 @@ from bayescale.errors import UsageError
 from bayescale.planning.allocation import losses_at
 from bayescale.planning.result import Plan
 from bayescale.plots import style
-from bayescale.posteriors.mixture import mix
 from theory.declaration.symbols import N
 
 POINTS = 121
@@ -59,7 +58,7 @@ def valley(plan: Plan, budget: int = -1) -> Figure:
     log_budget = float(np.log(plan.compute[budget]))
     sizes = _sizes(plan, log_budget, float(one["N"]))
     log_data = plan.line.log_data(np.log(sizes), np.full(sizes.shape, log_budget))
-    best = mix(plan.source, {name: o.log_loss[:, [budget]] for name, o in plan.optima.items()})
+    best = plan.source.mix({name: o.log_loss[:, [budget]] for name, o in plan.optima.items()})
     log_size = np.log(sizes)
     loss = np.exp(losses_at(plan.source, plan.line, log_size, log_data, drift=True))
     bare = np.exp(losses_at(plan.source, plan.line, log_size, log_data, drift=False))

@@ -2,6 +2,7 @@
 
 import runpy
 import warnings
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,9 +15,10 @@ from scipy import stats
 import bayescale as bs
 from bayescale.diagnosis import Diagnosis
 from bayescale.errors import DiagnosticsWarning, PosteriorFileError, RunsError, UsageError
-from bayescale.fitting.groups import fit_groups, with_groups
+from bayescale.fitting.groups import fit_groups, group_model, with_groups
 from bayescale.models.draws import Draws
 from bayescale.models.model import geometric_mean
+from bayescale.posteriors.checks.gate import judged_posterior
 from bayescale.posteriors.groups import GroupPosterior
 from bayescale.posteriors.labelled import record_of, to_tree
 from bayescale.posteriors.posterior import Posterior
@@ -357,6 +359,86 @@ def test_a_group_that_is_held_out_whole_is_named(
         poolings.pooling_comparison(
             simulated[0], groups="corpus", held_out=lambda table: table["corpus"] == "f"
         )
+
+
+# --- the gate
+
+
+def test_each_group_is_judged_as_its_table_alone() -> None:
+    """Two halves of one table, nothing pooled: the joint posterior is that of two single fits."""
+    runs = bs.load("tiny_lm")
+    halves = np.where(np.arange(len(runs)) % 2, "odd", "even")
+    table = Runs(runs.table.assign(half=halves), "halves")
+    every = ("L_pivot", "floor_fraction", "share_N", "alpha", "beta", "sigma")
+    model = group_model(table, "chinchilla", "half", separate=every)
+    alone = bs.Model.for_runs("chinchilla", table)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DiagnosticsWarning)
+        single = {
+            name: bs.fit(table.select(halves == name), alone, engine="laplace")
+            for name in ("even", "odd")
+        }
+    sites = {name: np.full((4, 1000), value) for name, value in model.fixed.items()}
+    sites["nu"] = single["even"].draws["nu"].to_numpy()
+    assert model.pooling is not None
+    for name in every:
+        support = model.pooling.support(name, model.priors)
+        draws = np.stack([post.draws[name].to_numpy() for post in single.values()], axis=-1)
+        offset = support.to_real(draws, np) - support.to_real(model.fixed[name], np)
+        sites[f"{name}_offset"] = offset / model.fixed[f"{name}_spread"]
+    facts = {"pareto_k": 0.1, "importance_ess": 4e3, "mode_agreeing": 4, "mode_starts": 4}
+    draws = Draws({name: sites[name] for name in model.priors.table}, {}, facts)
+    joint = judged_posterior(model, table, draws, engine="laplace", seed=0)
+    trends = [s for s in joint.diagnosis.warnings if "the residuals follow" in s]
+    assert [s[: s.index("(p")] for s in trends] == [
+        f"group '{name}': the residuals follow log N x log D " for name in ("even", "odd")
+    ]
+    for name, post in single.items():
+        group = GroupPosterior(joint).group(name)
+        ours, theirs = (bs.checks.residual_trends(one) for one in (group, post))
+        # The same draws but for nu, and other simulated tables.
+        np.testing.assert_allclose(ours["size"], theirs["size"], rtol=0.1)
+
+
+def test_what_is_not_pooled_has_a_prior_of_its_own(
+    simulated: tuple[Runs, dict[str, np.ndarray]],
+) -> None:
+    model = group_model(simulated[0], "chinchilla", "corpus", separate=("alpha", "floor_fraction"))
+    rng = np.random.default_rng(0)
+    sites = {
+        name: np.full((2, 50), prior.arguments["value"])
+        if prior.is_fixed
+        else prior.sample(rng, (2, 50, *model.shapes[name]))
+        for name, prior in model.priors.table.items()
+    }
+    record = record_of(simulated[0], engine="numpyro", seed=0, facts={})
+    tree = to_tree(model, simulated[0], Draws(sites, {}))
+    post = GroupPosterior(Posterior(model.law, model, tree, Diagnosis(), record))
+    own, default = post.group("a").model, bs.Model.for_runs("chinchilla", simulated[0])
+    assert own is not None
+    assert not own.fixed
+    for name in ("alpha", "floor_fraction"):
+        ours, theirs = (m.priors.table[name] for m in (own, default))
+        assert ours.family == theirs.family
+        # From the quantiles at one sd on either side, of a distribution that is nearly Normal.
+        for key, value in theirs.arguments.items():
+            assert ours.arguments[key] == pytest.approx(value, rel=0.05)
+
+
+def test_a_model_brings_its_own_likelihood_drift_and_priors(
+    simulated: tuple[Runs, dict[str, np.ndarray]],
+) -> None:
+    runs = simulated[0]
+    given = bs.Model.for_runs(
+        "chinchilla", runs, likelihood="normal", prior={"beta": 0.3}, drift=None
+    )
+    model = group_model(runs, given, "corpus", prior={"alpha": 0.35})
+    assert model.alone() == replace(given, priors=given.priors.replace({"alpha": 0.35}))
+    assert group_model(runs, "chinchilla", "corpus", drift=None).drift is None
+    with pytest.raises(UsageError, match=r"^likelihood='studentt' was given beside a model"):
+        fit_groups(runs, given, likelihood="studentt")
+    with pytest.raises(UsageError, match=r"^the model is pooled by column 'corpus' already"):
+        fit_groups(runs, model)
 
 
 # --- sentences

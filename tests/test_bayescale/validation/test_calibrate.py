@@ -8,8 +8,9 @@ import pytest
 from scipy import stats
 
 import bayescale as bs
+from bayescale import diagnosis
 from bayescale.distributions.prior import Prior
-from bayescale.errors import RunsError, UsageError
+from bayescale.errors import DiagnosticsWarning, RunsError, UsageError
 from bayescale.fitting import chunk as _chunk
 from bayescale.models.density import Density
 from bayescale.models.drift import Drift
@@ -92,8 +93,45 @@ def test_the_table_has_a_row_a_cut(results: dict[str, bs.Calibration]) -> None:
     assert result.weights.empty
 
 
+def test_each_cut_is_fitted_by_the_engine_that_is_named() -> None:
+    result = calibrate(curve(0.0), law="power", cuts=[3e7, 1e8], engine="laplace", seed=1)
+    posts = result.outlook.posteriors["power"]
+    assert [post.record["engine"] for post in posts] == ["laplace", "laplace"]
+    assert [post.seed for post in posts] == [1, 1]
+    assert set(result.table["status"]) == {"ok"}
+    assert "the gate" not in result.reasons[0]
+
+
+def test_fits_that_the_gate_refuses_count_and_are_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diagnosis, "MAX_PARETO_K", -1.0)
+    with pytest.warns(DiagnosticsWarning, match=r"power: refused 2\); what they forecast counts"):
+        result = calibrate(curve(0.0), law="power", cuts=[3e7, 1e8], engine="laplace", seed=1)
+    assert set(result.table["status"]) == {"refuse"}
+    assert "(of 2 fits the gate refused 2, which count all the same)" in result.reasons[0]
+
+
+def test_a_model_is_made_anew_below_each_cut_with_what_was_set() -> None:
+    runs = curve(0.0)
+    given = Model.for_runs("power", runs, likelihood="normal", prior={"alpha": 0.2}, drift=None)
+    result = calibrate(runs, given, cuts=[1e8], engine="laplace", prior={"sigma": 0.004})
+    (post,) = result.outlook.posteriors["power"]
+    assert post.model is not None
+    assert post.model.likelihood == given.likelihood
+    assert post.model.fixed == {"alpha": 0.2, "sigma": 0.004}
+    assert post.model.priors.pivot["N"] < given.priors.pivot["N"]  # nothing of the future
+    assert result.drifts == {}
+
+
 def test_bad_requests_are_refused() -> None:
     runs = curve(0.0)
+    with pytest.raises(UsageError, match=r"^likelihood='normal' was given beside a model"):
+        calibrate(runs, Model.for_runs("power", runs), likelihood="normal")
+    with pytest.raises(UsageError, match=r"^client= spreads the tables of engine 'batch' and was"):
+        calibrate(runs, law="power", cuts=[1e8], engine="laplace", client=object())
+    with pytest.raises(UsageError, match=r"no engine called 'laplac'.*Did you mean 'laplace'"):
+        calibrate(runs, law="power", cuts=[1e8], engine="laplac")
+    with pytest.raises(UsageError, match="seed must be at least 0; got -1"):
+        calibrate(runs, law="power", seed=-1)
     with pytest.raises(UsageError, match=r"^there is no law to calibrate; name at least one\.$"):
         calibrate(runs, law=[])
     with pytest.raises(UsageError, match=r"^a law is named twice: power, power\.$"):

@@ -1,0 +1,110 @@
+"""What every verb asks of a posterior: a mixture of posteriors of one law each, or of just one."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bayescale.diagnosis import Diagnosis
+from bayescale.posteriors.distance import distance, judge_distance
+from bayescale.posteriors.prediction import Prediction
+from theory.declaration.law import AbstractLaw
+
+Piece = tuple[AbstractLaw, Mapping[str, np.ndarray]]
+"""A law, and its parameters as `AbstractLaw.log_loss` takes them, (draw,)."""
+
+
+class AbstractPosterior(ABC):
+    """A weighted mixture of posteriors of one table; a single posterior is a mixture of one.
+
+    Attributes
+    ----------
+    members
+        Posteriors of one law each (`Posterior`), by name.
+    weights
+        Weight of each; they add up to 1.
+    diagnosis
+        The gate's verdict on those that carry weight.
+    seed
+        Seed of the fit.
+    """
+
+    members: Mapping[str, Any]
+    weights: Mapping[str, float]
+    diagnosis: Diagnosis
+    seed: int
+
+    @abstractmethod
+    def mix(self, parts: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Draws of the mixture from draws of the members, (draw, ...) each."""
+
+    @abstractmethod
+    def carried(self, diagnoses: Mapping[str, Diagnosis]) -> Diagnosis:
+        """The verdicts on members that carry weight, labelled where there are several."""
+
+    @abstractmethod
+    def predict(self, *, force: bool = False, **options: Any) -> Prediction:
+        """Posterior of the loss at given resources."""
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+
+    def diagnose(self) -> Diagnosis:
+        """The gate's verdict: ok, warn or refuse, with the reasons."""
+        return self.diagnosis
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the gate refuses or warns."""
+        return self.diagnosis.reasons
+
+    @property
+    def trusted(self) -> bool:
+        """False where the gate refuses."""
+        return not self.diagnosis.refusals
+
+    @property
+    def first(self) -> Any:
+        """The first member: all have the same runs."""
+        return next(iter(self.members.values()))
+
+    @property
+    def runs(self) -> pd.DataFrame | None:
+        """The observed runs that were fitted (resources, loss), or None for given draws."""
+        return self.first.runs
+
+    @property
+    def sizes(self) -> list[str]:
+        """Names of the sizes that are spent; a law's further resources are not among them."""
+        return [resource.name for resource in self.first.law.sizes]
+
+    def distance(self, points: Mapping[str, Any] | pd.DataFrame) -> np.ndarray | None:
+        """Multiple of the largest run at which each point lies (`bayescale.posteriors.distance`).
+
+        Parameters
+        ----------
+        points
+            Resources by name, (point,) each.
+        """
+        return distance(self.first.seen, points)
+
+    def judge_distance(self, points: Mapping[str, Any] | pd.DataFrame) -> Diagnosis:
+        """The gate's verdict on how far points lie beyond the runs."""
+        return judge_distance(self.distance(points), self.sizes)
+
+    def pieces(self) -> list[Piece]:
+        """Each law with those of its draws that the mixture holds, in the order of `mix`."""
+        counts = {name: post.count for name, post in self.members.items()}
+        starts = dict(zip(counts, np.cumsum([0, *counts.values()]).tolist(), strict=False))
+        numbered = {name: starts[name] + np.arange(count) for name, count in counts.items()}
+        kept = self.mix(numbered)
+        out = []
+        for name, post in self.members.items():
+            own = kept[(kept >= starts[name]) & (kept < starts[name] + counts[name])]
+            if own.size:
+                chosen = own - starts[name]
+                out.append((post.law, {n: a[chosen] for n, a in post.log_parameters.items()}))
+        return out
