@@ -14,7 +14,7 @@ FIGURES = Folder(
 )
 """Every plot, by name."""
 
-__all__ = [*FIGURES, "save"]
+__all__ = [*FIGURES, "save"]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:

@@ -63,7 +63,7 @@ def make(name: str, options: Mapping[str, Any]) -> AbstractLikelihood:
     """
     if name not in LIKELIHOODS:
         raise UsageError(f"no likelihood called '{name}'.{did_you_mean(name, LIKELIHOODS)}")
-    kind = LIKELIHOODS[name]
+    kind: Any = LIKELIHOODS[name]
     known, types = [field.name for field in fields(kind)], get_type_hints(kind)
     for option in options:
         if option not in known:

@@ -5,13 +5,16 @@ what they say of the risk. A target is met at the least compute or the least mon
 """
 
 import re
+from collections.abc import Callable
 
 from bayescale.errors import UsageError
 from bayescale.planning.objective import AbstractObjective
 from bayescale.registry import Folder, defined
 from theory.errors import did_you_mean
 
-OBJECTIVES = Folder(__name__, lambda module: defined(module, AbstractObjective))
+OBJECTIVES: Folder[Callable[..., AbstractObjective]] = Folder(
+    __name__, lambda module: defined(module, AbstractObjective)
+)
 """Every objective at a given budget, by name; some take a level, as in cvar(0.95)."""
 
 FOR_A_TARGET = ("compute", "money")
