@@ -320,7 +320,10 @@ class _Search:
             )
         gains = mean_gains(views, begin)[:count]
         reach = np.array([self.at / self._most_compute(jobs)])
-        diagnosis += judge_distance(reach, ["compute, the dearest candidates among the runs"])
+        verdict = judge_distance(reach, ["compute, the candidates counted as runs"])
+        fitted = any(local.seen is not None for local in self.locals)
+        # Before any run there is no forecast that could be refused.
+        diagnosis += verdict if fitted else Diagnosis(warnings=verdict.reasons)
         diagnosis.require(force=force)
         return Design(
             table=self._chosen(batch, resources),

@@ -52,7 +52,7 @@ def judge_distance(multiple: np.ndarray | None, sizes: Sequence[str]) -> Diagnos
     """The gate's verdict on points at multiples of the largest run, as `distance` gives them."""
     if multiple is None or not multiple.size or not (farthest := float(np.max(multiple))) > WARN:
         return Diagnosis()
-    by = f"the farthest point is {farthest:.2g} times as large as the largest run (in "
+    by = f"the farthest point is {farthest:.3g} times the largest run (in "
     by += f"{', '.join(sizes)}" + (" or their product)" if len(sizes) > 1 else ")")
     if farthest > REFUSE:
         return Diagnosis(

@@ -45,7 +45,7 @@ def test_the_help_names_every_likelihood_and_engine() -> None:
 
 
 def test_without_drift_the_law_is_taken_as_exact(saved: Path, table: Path, tmp_path: Path) -> None:
-    far = ("--N", "1e13", "--D", "1e15", "--json")
+    far = ("--N", "1e13", "--D", "1e15", "--json", "--force")
     with_drift = json.loads(run("predict", saved, *far).stdout)["points"][0]
     without = json.loads(run("predict", saved, *far, "--no-drift").stdout)["points"][0]
     assert without["sd"] < 0.9 * with_drift["sd"]

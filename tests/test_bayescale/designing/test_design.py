@@ -163,7 +163,9 @@ def test_the_worth_is_the_regret_that_monte_carlo_finds(ladder: bs.Posterior) ->
     log_size = np.log(plan.resources["N"][:, 0])
     size = np.exp(log_size.mean())
     data = TARGET / 6 / size
-    losses = ladder.predict(N=size, D=data, drift=False).draws[:, 0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DiagnosticsWarning)  # it is far beyond the runs
+        losses = ladder.predict(N=size, D=data, drift=False).draws[:, 0]
     at_best = np.array(
         [
             ladder.law.loss(
@@ -272,8 +274,11 @@ def test_a_single_law_warns_when_it_is_asked_for(found: Design) -> None:
 
 
 def test_a_far_target_says_so(ladder: bs.Posterior) -> None:
-    far = design(ladder, 1e18, 1e26, single_law=True, draws=8)
-    assert any("times the dearest run" in reason for reason in far.reasons)
+    far = design(ladder, 1e18, 1e24, single_law=True, draws=8)
+    assert any("times the largest run" in reason for reason in far.reasons)
+    with pytest.raises(DiagnosticsRefused, match="no interval was ever checked"):
+        design(ladder, 1e18, 1e27, single_law=True, draws=8)
+    assert not design(ladder, 1e18, 1e27, single_law=True, draws=8, force=True).trusted
 
 
 def test_draws_without_a_model_and_a_refused_posterior_are_refused(

@@ -199,3 +199,9 @@ def test_the_help_names_every_cost_and_objective() -> None:
         for mark in ",;.:":
             words[option] = words[option].replace(mark, " ")
         assert set(known) <= set(words[option].split())
+
+
+def test_a_further_resource_that_no_law_has_is_refused(ladder: bs.Posterior) -> None:
+    for at in ({"N": 3.0}, {"typo": 9.0}):
+        with pytest.raises(UsageError, match=rf"'{next(iter(at))}' is none"):
+            bs.plan(ladder, compute=1e21, at=at)

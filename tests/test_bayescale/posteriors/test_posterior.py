@@ -193,19 +193,49 @@ def test_given_draws_have_no_runs() -> None:
     for ask in (post.log_likelihood, post.outliers):
         with pytest.raises(UsageError, match="came without a likelihood or without runs"):
             ask()
-    assert post.predict(N=1e30, D=1e30).warnings == ()  # nothing is known to be far
+    assert post.predict(N=1e30, D=1e30).reasons == ()  # nothing is known to be far
 
 
 def test_far_predictions_say_so(ladder: bs.Posterior) -> None:
     largest = float((ladder.runs["N"] * ladder.runs["D"]).max())  # pyright: ignore
-    near = ladder.predict(N=largest / 1e10 * 900, D=1e10)
-    assert near.warnings == ()
-    assert near.to_dict()["warnings"] == []
-    sentence = r"1\.1e\+03 times as large as the largest run \(in N x D\)"
-    with pytest.warns(DiagnosticsWarning, match=sentence) as told:
-        far = ladder.predict(N=[1e8, largest / 1e10 * 1100], D=1e10)
-    assert far.warnings == (str(told[0].message),)
-    assert far.to_dict()["warnings"] == list(far.warnings)
+    scale = (largest / (ladder.runs["N"].max() * ladder.runs["D"].max())) ** 0.5  # pyright: ignore
+    top = {name: scale * float(ladder.runs[name].max()) for name in ("N", "D")}  # pyright: ignore
+    near = ladder.predict(**{name: 3.0 * size for name, size in top.items()})
+    assert near.reasons == ()
+    assert near.to_dict()["reasons"] == []
+    with pytest.warns(DiagnosticsWarning, match="100 times the largest run") as caught:
+        far = ladder.predict(N=[1e8, 10 * top["N"]], D=[1e10, 10 * top["D"]])
+    assert far.reasons[0] in str(caught[0].message)
+    assert far.trusted
+    assert far.to_dict()["reasons"] == list(far.reasons)
+
+
+def test_predictions_farther_than_was_ever_checked_are_refused_unless_forced(
+    ladder: bs.Posterior,
+) -> None:
+    at = {"N": 1e13, "D": 1e15}
+    with pytest.raises(DiagnosticsRefused, match="no interval was ever checked beyond 1e\\+04"):
+        ladder.predict(**at)
+    with pytest.warns(DiagnosticsWarning, match="times the largest run"):
+        forced = ladder.predict(**at, force=True)
+    assert not forced.trusted
+    # In one size alone, too: the product of a huge model and few tokens is no larger than a run.
+    with pytest.raises(DiagnosticsRefused):
+        ladder.predict(N=1e15, D=1e5)
+
+
+def test_every_verb_means_the_same_by_far(ladder: bs.Posterior) -> None:
+    planned = bs.plan(ladder, compute=1e23)
+    point = planned.recommended[["N", "D"]].iloc[0]
+    with pytest.warns(DiagnosticsWarning, match="times the largest run"):
+        predicted = ladder.predict(N=point["N"], D=point["D"])
+    assert planned.far is not None
+    assert f"{planned.far[0]:.3g} times the largest run" in predicted.reasons[0]
+    assert predicted.reasons[0] in planned.diagnosis.warnings
+    with pytest.raises(DiagnosticsRefused, match="no interval was ever checked"):
+        bs.plan(ladder, compute=1e28)
+    forced = bs.plan(ladder, compute=1e28, force=True)
+    assert forced.to_dict()["trusted"] is False
 
 
 def test_missing_parameters_are_named() -> None:
