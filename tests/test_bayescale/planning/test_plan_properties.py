@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 import bayescale as bs
 from bayescale import cost as costs
+from bayescale.planning import allocation as allocation_module
 from bayescale.planning import objectives
 from bayescale.planning.allocation import losses_at, optimum
 from bayescale.planning.budget_line import Line
@@ -105,7 +106,7 @@ def test_a_search_replaces_a_closed_form_that_is_not_there(
     def never(law: AbstractLaw, orders: object) -> bool:
         return False
 
-    monkeypatch.setattr("bayescale.planning.allocation.has_closed_form", never)
+    monkeypatch.setattr(allocation_module, "has_closed_form", never)
     searched = bs.plan(source, compute=[1e20, 1e25])
     np.testing.assert_allclose(searched.resources["N"], closed.resources["N"], rtol=CLOSED)
     np.testing.assert_allclose(searched.loss, closed.loss, rtol=1e-13)
