@@ -2,6 +2,10 @@
 
 Every lane takes the same number of leapfrog steps, so that none waits for another; a table has a
 step size of its own, by dual averaging (Nesterov 2009; Hoffman and Gelman 2014, section 3.2).
+
+BlackJAX's HMC kernel draws as fast (`tests/benchmarks/hmc_kernel.json`) but compiles longer: in
+the place of this file, with its own step-size adaptation, the first call for 64 tables took 34.3
+to 37.8 CPU seconds in three runs against 30.5 to 31.8.
 """
 
 from typing import Any, NamedTuple
