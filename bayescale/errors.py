@@ -3,49 +3,77 @@
 Every message says what is wrong, what was given, what is allowed, and what to do.
 """
 
+from enum import IntEnum
 from typing import ClassVar
+
+
+class Exit(IntEnum):
+    """What the command line exits with, and what that says; the one place where codes are given."""
+
+    DONE = 0, "done"
+    CRASH = 1, "internal error"
+    USAGE = 2, "usage"
+    DATA = 3, "data"
+    LIMIT = 4, "limit"
+    REFUSED = 5, "diagnostics refused"
+    NOT_REACHED = 6, "no budget reaches a target"
+    REFUTED = 7, "a claim is refuted"
+    INTERRUPTED = 130, "interrupted"
+
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> "Exit":
+        """A code with its meaning."""
+        member = int.__new__(cls, code)
+        member._value_, member.meaning = code, meaning
+        return member
+
+    @classmethod
+    def sentence(cls) -> str:
+        """Every code with its meaning, for help texts."""
+        return f"Exit codes: {', '.join(f'{code:d} {code.meaning}' for code in cls)}."
 
 
 class BayescaleError(Exception):
     """Any error raised on purpose by bayescale; `exit_code` is what the command line exits with."""
 
-    exit_code: ClassVar[int] = 1
+    exit_code: ClassVar[Exit] = Exit.CRASH
 
 
 class UsageError(BayescaleError, ValueError):
     """An argument is wrong: a misspelt name, a number out of its range, options that clash."""
 
-    exit_code = 2
+    exit_code = Exit.USAGE
 
 
 class RunsError(BayescaleError, ValueError):
     """The table of runs cannot be used as given."""
 
-    exit_code = 3
+    exit_code = Exit.DATA
 
 
 class DatasetError(BayescaleError):
     """A dataset is unknown, cannot be fetched, or does not match its checksum."""
 
-    exit_code = 3
+    exit_code = Exit.DATA
 
 
 class PosteriorFileError(BayescaleError, ValueError):
     """A saved posterior is missing, damaged, or was made by an incompatible law or version."""
 
-    exit_code = 3
+    exit_code = Exit.DATA
 
 
 class LimitError(BayescaleError):
     """The input is refused because it is too large or not safe to open."""
 
-    exit_code = 4
+    exit_code = Exit.LIMIT
 
 
 class DiagnosticsRefused(BayescaleError):
     """The posterior failed its diagnostics, so nothing is concluded from it unless forced."""
 
-    exit_code = 5
+    exit_code = Exit.REFUSED
 
 
 class BayescaleWarning(UserWarning):

@@ -1,8 +1,7 @@
 """The command line: one subcommand a public function.
 
-Results go to stdout (JSON with ``--json``), progress and warnings to stderr. Exit codes: 0 done,
-1 internal error, 2 usage, 3 data, 4 limit, 5 diagnostics refused, 6 a target that no budget
-reaches, 130 interrupted. Everything heavy is imported inside the commands, so that ``--help`` is
+Results go to stdout (JSON with ``--json``), progress and warnings to stderr; exit codes are those
+of `bayescale.errors.Exit`. Everything heavy is imported inside the commands, so that ``--help`` is
 instant.
 """
 
@@ -18,7 +17,7 @@ from typing import Annotated, Any
 import typer
 
 from bayescale.cli.output import say, warnings_to_stderr
-from bayescale.errors import BayescaleError, UsageError
+from bayescale.errors import BayescaleError, Exit, UsageError
 
 COMMANDS = "bayescale.cli.commands"
 """Every module of this folder is a subcommand, every folder in it a group of them."""
@@ -26,6 +25,7 @@ COMMANDS = "bayescale.cli.commands"
 app = typer.Typer(
     name="bayescale",
     help="From a table of training runs to a converged posterior and a compute-optimal plan.",
+    epilog=Exit.sentence(),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -69,7 +69,7 @@ def guarded(function: Callable[..., None]) -> Callable[..., None]:
             raise typer.Exit(UsageError.exit_code) from error
         except KeyboardInterrupt as error:
             say("interrupted; nothing was written.")
-            raise typer.Exit(130) from error
+            raise typer.Exit(Exit.INTERRUPTED) from error
 
     return wrapped
 
@@ -85,7 +85,7 @@ def fill(app: typer.Typer, package: str = COMMANDS) -> None:
             fill(group, path)
             app.add_typer(group, name=found.name)
         else:
-            app.command(found.name)(guarded(getattr(module, found.name)))
+            app.command(found.name, epilog=Exit.sentence())(guarded(getattr(module, found.name)))
 
 
 fill(app)

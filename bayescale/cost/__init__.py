@@ -1,26 +1,18 @@
 """Cost models: what a run costs in FLOP, in GPU hours and in money, and how long it takes.
 
-`COSTS` is the one place where a cost model is registered; `Hardware` turns FLOP into hours and
-money; `critical_batch` and its kin say what a batch costs.
+`COSTS` is read from the folder `costs`, where a new cost model is one file; `Hardware` turns FLOP
+into hours and money; `critical_batch` and its kin say what a batch costs.
 """
 
 from bayescale.cost.batch import critical_batch, extra_compute, extra_steps, serial_hours
 from bayescale.cost.cost import AbstractCost, AbstractTokenCost, ProductCost
-from bayescale.cost.embedding import PEARCE_SONG, WITH_EMBEDDINGS, EmbeddingCost
-from bayescale.cost.experts import EXPERTS, ExpertsCost
+from bayescale.cost.embedding import EmbeddingCost
+from bayescale.cost.experts import ExpertsCost
 from bayescale.cost.hardware import Chip, Hardware, chips
 from bayescale.cost.shape import Shape, ladder
-from bayescale.cost.shaped import (
-    DEEPSEEK,
-    HOFFMANN_PRINTED,
-    HOFFMANN_TABULATED,
-    KAPLAN,
-    PORIAN,
-    PORIAN_ATTENTION,
-    ShapedCost,
-)
+from bayescale.cost.shaped import ShapedCost
 from bayescale.errors import UsageError
-from theory.declaration.symbols import D, N
+from bayescale.registry import Folder
 from theory.errors import did_you_mean
 
 __all__ = [
@@ -44,21 +36,7 @@ __all__ = [
     "serial_hours",
 ]
 
-COSTS: dict[str, AbstractCost] = {
-    cost.name: cost
-    for cost in (
-        ProductCost("6ND", "Kaplan et al. 2020, arXiv:2001.08361, section 2.1", 6.0, {N: 1, D: 1}),
-        KAPLAN,
-        HOFFMANN_PRINTED,
-        HOFFMANN_TABULATED,
-        DEEPSEEK,
-        PORIAN,
-        PORIAN_ATTENTION,
-        PEARCE_SONG,
-        WITH_EMBEDDINGS,
-        EXPERTS,
-    )
-}
+COSTS: Folder[AbstractCost] = Folder(f"{__name__}.costs", lambda module: module.COST)
 """Every cost model, by name."""
 
 

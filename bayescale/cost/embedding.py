@@ -44,16 +44,3 @@ class EmbeddingCost(AbstractTokenCost):
         root = math.sqrt(self.omega / 3)
         angle = ops.arcsinh(ops.exp(log_total) / (2 * root**3))
         return 3 * ops.log(2 * root * ops.sinh(angle / 3))
-
-
-PEARCE_SONG = EmbeddingCost(
-    "pearce_song",
-    "Pearce and Song 2024, arXiv:2406.12907: N with embeddings, compute without them",
-    size_is_total=True,
-)
-
-WITH_EMBEDDINGS = EmbeddingCost(
-    "with_embeddings",
-    "Pearce and Song 2024, arXiv:2406.12907: N without embeddings, compute with them",
-    size_is_total=False,
-)

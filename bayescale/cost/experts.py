@@ -72,6 +72,3 @@ class ExpertsCost(AbstractTokenCost):
     def log_stored(self, log_size: Any) -> Any:
         """Log of all parameters, from the log of N."""
         return log_size - (self.log_ratio if self.law_counts == "active" else 0.0)
-
-
-EXPERTS = ExpertsCost("moe", "6 N_active D, as 6ND of Kaplan et al. 2020 with what a token uses")

@@ -12,7 +12,8 @@ import pyarrow.compute
 
 from bayescale.errors import RunsError, UsageError
 from bayescale.runs.cells import Numbers, as_arrow, inferred
-from bayescale.runs.reading import Readable, check_names, open_source
+from bayescale.runs.reader import check_names
+from bayescale.runs.reading import Readable, open_source
 
 pc: Any = pyarrow.compute  # its functions are generated on import, unseen by type checkers
 RESOURCES = ("N", "D", "C")

@@ -19,7 +19,7 @@ from jaxtyping import Float
 
 from bayescale.errors import RunsError, RunsWarning, UsageError
 from bayescale.runs.columns import CANONICAL, NUMERIC, RESOURCES, absent, gather
-from bayescale.runs.reading import Readable
+from bayescale.runs.reading import Readable, without_suffix
 
 pc: Any = pyarrow.compute  # its functions are generated on import, unseen by type checkers
 _LEAST = {"N": 1.0, "D": 1.0, "C": 0.0, "loss": 0.0}
@@ -144,8 +144,8 @@ def read_runs(
     Parameters
     ----------
     source
-        A CSV (also `.gz`) or Parquet file, `-` for CSV on stdin, an open stream of CSV, or a
-        DataFrame.
+        A file of any format in `bayescale.runs.reading.READERS`, an open stream or `-` for stdin
+        where the format can be read from one, or a DataFrame.
     columns
         From the names `N`, `D`, `C`, `loss`, `run` (or any other) to those of the table; a name
         that is not mapped must appear as it is. `loss` and one of N, D, C are needed.
@@ -181,7 +181,7 @@ def read_runs(
     alarms: list[str] = []
     table, labels, where = gather(source, columns or {}, notes)
     if name is None:
-        name = where.removesuffix(".gz").removesuffix(".csv").removesuffix(".parquet")
+        name = without_suffix(where)
     numeric = [column for column in NUMERIC if column in table]
     rows = np.arange(1, len(table) + 1)
 

@@ -6,6 +6,7 @@ import typer
 
 from bayescale.cli.options import AsJson
 from bayescale.cli.output import json_out, say, write
+from bayescale.errors import Exit
 
 
 def check(
@@ -16,7 +17,7 @@ def check(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check a law against the scaling equation; exit 1 if something it claims is refuted."""
+    """Check a law against the scaling equation; what it claims must not be refuted."""
     from bayescale.forms.conditions import check as run_check
 
     result = run_check(law, resources=["N", "D", "C", *resource] if resource else None)
@@ -27,4 +28,4 @@ def check(
     if result.broken:
         codes = ", ".join(verdict.code for verdict in result.broken)
         say(f"refuted although claimed: {codes}.")
-        raise typer.Exit(1)
+        raise typer.Exit(Exit.REFUTED)

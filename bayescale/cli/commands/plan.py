@@ -7,12 +7,10 @@ import typer
 
 from bayescale.cli.inputs import numbers, require_picture, shape_of, source_of
 from bayescale.cli.output import json_out, say, show, untrusted, write
+from bayescale.errors import Exit
 
 if TYPE_CHECKING:
     from bayescale.planning.result import Plan
-
-NOT_REACHED = 6
-"""Exit code where no budget reaches one of the targets with the confidence asked."""
 
 
 def plan(
@@ -100,7 +98,7 @@ def plan(
 ) -> None:
     """Spend a budget, find the budget for a target loss, or judge a plan.
 
-    Exits with 6 where no budget reaches a target with the confidence asked.
+    What no budget reaches with the confidence asked is printed all the same, with an exit code.
     """
     from bayescale.planning.plan import plan as run_plan
 
@@ -146,7 +144,7 @@ def plan(
         untrusted(result.trusted)
         _print(result)
     if result.targets is not None and result.targets.reasons():
-        raise typer.Exit(NOT_REACHED)
+        raise typer.Exit(Exit.NOT_REACHED)
 
 
 def _print(result: "Plan") -> None:

@@ -249,9 +249,9 @@ def test_check_prints_a_line_a_condition_and_passes_a_good_law() -> None:
     assert [line[:2] for line in lines[1:]] == [f"A{i}" for i in range(9)]
 
 
-def test_check_exits_1_where_a_claim_is_refuted_and_says_which() -> None:
+def test_check_exits_7_where_a_claim_is_refuted_and_says_which() -> None:
     result = run("check", "E + A*N**-alpha*(1 + log(N)) + B*D**-beta", "--json")
-    assert result.exit_code == 1
+    assert result.exit_code == 7
     answer = json.loads(result.stdout)
     assert answer["schema_version"] == 1
     assert "A0" in answer["broken"]

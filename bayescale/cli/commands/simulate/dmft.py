@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bayescale.cli.output import json_out, progress_line, say, show
-from bayescale.errors import UsageError
+from bayescale.errors import Exit, UsageError
 
 
 def dmft(
@@ -64,7 +64,7 @@ def dmft(
             )
     except KeyboardInterrupt:
         say(f"interrupted; finished draws are in '{output}', and the same call goes on from there.")
-        raise typer.Exit(130) from None
+        raise typer.Exit(Exit.INTERRUPTED) from None
     except OSError as error:
         raise UsageError(f"'{output}' cannot be written: {error.strerror or error}.") from None
     if as_json:

@@ -1,0 +1,1 @@
+"""The cost models: each module is one, its constant ``COST``, called after the module."""

@@ -1,0 +1,82 @@
+"""What a file format is: how it is recognised, and how a file of it is opened."""
+
+import io
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pyarrow as pa
+
+from bayescale.errors import LimitError, RunsError
+
+_MOST_COLUMNS = 10_000
+
+
+@dataclass(frozen=True)
+class Source:
+    """An opened file: its name in messages, its column names, its rows in batches.
+
+    `typed` says that the file gives each column its type; otherwise every cell is text.
+    """
+
+    name: str
+    columns: list[str]
+    typed: bool
+    batches: Iterator[pa.RecordBatch]
+
+
+class AbstractReader(ABC):
+    """A file format; nothing that it reads may be evaluated or unpickled."""
+
+    title: ClassVar[str]
+    """What the format is called in messages."""
+
+    suffixes: ClassVar[tuple[str, ...]]
+    """Endings of file names, in lower case."""
+
+    marks: ClassVar[tuple[bytes, ...]] = ()
+    """First bytes of a file, by which it is known whatever its name."""
+
+    streams: ClassVar[bool] = False
+    """Whether it is read from standard input and open streams."""
+
+    @abstractmethod
+    def open(self, file: io.BufferedIOBase, name: str) -> Source:
+        """Open a file without reading its rows yet.
+
+        Parameters
+        ----------
+        file
+            The file, at its start; it can be sought in.
+        name
+            Its name.
+
+        Raises
+        ------
+        RunsError
+            The file is damaged, or not in a form that can be read without guessing.
+        LimitError
+            Opening the file could run code or exhaust memory.
+        """
+
+
+def damaged(name: str, kind: str) -> str:
+    """Return the sentence that says a file is not whole."""
+    return f"{name}: not a complete {kind} file (damaged or cut short); nothing was read from it."
+
+
+def check_names(columns: list[str], name: str) -> None:
+    """Refuse a table whose column names repeat, or are too many to be a table of runs."""
+    if len(columns) > _MOST_COLUMNS:
+        raise LimitError(
+            f"{name}: has {len(columns)} columns; at most {_MOST_COLUMNS} are read, so keep those "
+            "that describe the runs."
+        )
+    repeated = sorted({column for column in columns if columns.count(column) > 1})
+    if repeated:
+        raise RunsError(
+            f"{name}: the column name{'s' if len(repeated) > 1 else ''} "
+            f"{', '.join(map(repr, repeated))} appear{'' if len(repeated) > 1 else 's'} more than "
+            "once; give every column its own name."
+        )
