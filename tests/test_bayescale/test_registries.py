@@ -57,8 +57,8 @@ from theory.declaration.symbols import D
 
 E, B, beta = s.floor(), s.amplitude("B", of=D), s.exponent("beta", of=D)
 toy_law = Law(
-    name="toy_law", title="a toy", resources=(D,), parameters=(E, B, beta), formula=E + B * D**-beta,
-    floor=E, weights={D: beta.symbol}, source="nowhere", citation="hoffmann2022",
+    name="toy_law", title="a toy", resources=(D,), parameters=(E, B, beta),
+    formula=E + B * D**-beta, floor=E, weights={D: beta.symbol}, source="nowhere", citation="hoffmann2022",
 )
 """
 
@@ -66,7 +66,12 @@ CONDITION = """
 from theory.admissibility.condition import Condition
 from theory.admissibility.verdict import Status, Verdict
 
-CONDITION = Condition("A9", "toy_condition", lambda law: Verdict("A9", Status.UNKNOWN, "nobody asked."))
+
+def decide(law):
+    return Verdict("A9", Status.UNKNOWN, "nobody asked.")
+
+
+CONDITION = Condition("A9", "toy_condition", decide)
 """
 
 LIKELIHOOD = """
