@@ -58,7 +58,8 @@ from theory.declaration.symbols import D
 E, B, beta = s.floor(), s.amplitude("B", of=D), s.exponent("beta", of=D)
 toy_law = Law(
     name="toy_law", title="a toy", resources=(D,), parameters=(E, B, beta),
-    formula=E + B * D**-beta, floor=E, weights={D: beta.symbol}, source="nowhere", citation="hoffmann2022",
+    formula=E + B * D**-beta, floor=E, weights={D: beta.symbol}, source="nowhere",
+    citation="hoffmann2022",
 )
 """
 
