@@ -3,6 +3,7 @@ from . import engines as engines
 from . import errors as errors
 from . import plots as plots
 from ._version import __version__ as __version__
+from .cost.hardware import Hardware as Hardware
 from .designing.design import Design as Design
 from .designing.design import design as design
 from .diagnosis import Diagnosis as Diagnosis
@@ -28,8 +29,10 @@ from .models.model import Model as Model
 from .models.published_priors import prior_from_published as prior_from_published
 from .models.published_priors import published_fits as published_fits
 from .planning import objectives as objectives
+from .planning.limits import Limits as Limits
 from .planning.plan import plan as plan
 from .planning.result import Plan as Plan
+from .planning.targets import Targets as Targets
 from .posteriors import checks as checks
 from .posteriors.groups import GroupPosterior as GroupPosterior
 from .posteriors.posterior import Posterior as Posterior

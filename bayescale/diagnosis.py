@@ -197,7 +197,9 @@ def diagnose_importance(facts: Mapping[str, Any]) -> Diagnosis:
 
 
 def diagnose_starts(facts: Mapping[str, Any]) -> Diagnosis:
-    """Judge the search for the posterior mode, where every engine begins."""
+    """Judge the search for the posterior mode, of an engine that made one."""
+    if "mode_starts" not in facts:
+        return Diagnosis()
     agreeing, starts = int(facts["mode_agreeing"]), int(facts["mode_starts"])
     if agreeing == 0:
         return Diagnosis(

@@ -1,5 +1,6 @@
 """What the subcommands share: reading what was asked for, and printing posteriors."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,12 +8,7 @@ from bayescale.cli.output import json_out, say, show, untrusted, write
 from bayescale.errors import UsageError
 
 if TYPE_CHECKING:
-    from bayescale.cost import Shape
-
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
+    from bayescale.cost import AbstractCost, Shape
     from bayescale.posteriors.groups import GroupPosterior
     from bayescale.posteriors.posterior import Posterior
     from bayescale.runs.table import Runs
@@ -196,6 +192,37 @@ def numbers(given: list[str] | None, option: str) -> dict[str, float] | None:
     """Numbers by name, of an option ``NAME=VALUE`` that may be repeated."""
     found = pairs(given, option, "N=7e9")
     return {name: number(name, text, option) for name, text in found.items()} or None
+
+
+def cost_of(
+    name: str, shapes: list[str] | None, active: float | None, total: float | None
+) -> "AbstractCost":
+    """The cost model that the options name, bound to shapes or to a mixture of experts.
+
+    Raises
+    ------
+    UsageError
+        If there is none of that name, or it does not depend on what is given.
+    """
+    from bayescale import cost
+
+    found, allowed = cost.get(name), [shape_of(text) for text in shapes or ()]
+    if allowed:
+        if not isinstance(found, cost.ShapedCost):
+            known = [n for n, one in cost.COSTS.items() if isinstance(one, cost.ShapedCost)]
+            raise UsageError(
+                f"cost '{found.name}' does not depend on shapes; pass --size to allow certain N "
+                f"only, or one of the costs {', '.join(known)}."
+            )
+        return found.on(allowed)
+    if active is not None or total is not None:
+        if not isinstance(found, cost.ExpertsCost):
+            raise UsageError(
+                f"--active and --total go with cost 'moe', but the cost is '{found.name}'; pass "
+                "--cost moe."
+            )
+        return found.on(active, total)
+    return found
 
 
 def shape_of(text: str) -> "Shape":

@@ -55,7 +55,8 @@ class ExpertsCost(AbstractTokenCost):
             raise UsageError(
                 f"cost '{self.name}' needs the active and the total parameters of a model; got "
                 f"{given[0] if given else 'neither'}{' only' if given else ''}: pass "
-                "experts={'active': 37e9, 'total': 671e9} (--active 37e9 --total 671e9)."
+                "cost=bayescale.cost.get('moe').on(active=37e9, total=671e9) (--active 37e9 "
+                "--total 671e9)."
             )
         if not 0 < self.active <= self.total < math.inf:
             raise UsageError(

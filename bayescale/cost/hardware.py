@@ -121,7 +121,10 @@ class Hardware:
             If the number of chips is not known.
         """
         if self.gpus is None:
-            raise UsageError("wall-clock time needs the number of chips; pass gpus= (--gpus).")
+            raise UsageError(
+                "wall-clock time needs the number of chips; pass "
+                "hardware=Hardware(gpus=...) (--gpus)."
+            )
         return self.gpu_hours(compute) / self.gpus
 
     def compute_within(self, hours: float) -> float:
@@ -133,7 +136,10 @@ class Hardware:
             If the number of chips is not known, or the time is not positive.
         """
         if self.gpus is None:
-            raise UsageError("a limit of hours needs the number of chips; pass gpus= (--gpus).")
+            raise UsageError(
+                "a limit of hours needs the number of chips; pass "
+                "hardware=Hardware(gpus=...) (--gpus)."
+            )
         if not 0 < hours < math.inf:
             raise UsageError(f"hours must be positive and finite; got {hours:g}.")
         return hours * HOUR * self.rate * self.gpus
@@ -147,5 +153,8 @@ class Hardware:
             If there is no price.
         """
         if self.price is None:
-            raise UsageError("money needs the price of a chip for an hour; pass price= (--price).")
+            raise UsageError(
+                "money needs the price of a chip for an hour; pass "
+                "hardware=Hardware(price=...) (--price)."
+            )
         return self.gpu_hours(compute) * self.price

@@ -61,8 +61,8 @@ class ShapedCost(AbstractTokenCost):
         if not self.shapes:
             raise UsageError(
                 f"cost '{self.name}' depends on the shape of the model; pass "
-                "shapes=[Shape(layers=..., width=...), ...] (--shape LAYERSxWIDTH), or a cost in "
-                "N and D alone such as '6ND'."
+                f"cost=bayescale.cost.get('{self.name}').on([Shape(layers=..., width=...), ...]) "
+                "(--shape LAYERSxWIDTH), or a cost in N and D alone such as '6ND'."
             )
         return np.log([self.size(shape) for shape in self.shapes])
 

@@ -19,7 +19,7 @@ from bayescale.diagnosis import Diagnosis
 from bayescale.errors import UsageError
 from bayescale.models.model import Model
 from bayescale.planning.allocation import optimum
-from bayescale.planning.budget_line import Line
+from bayescale.planning.budget_line import BudgetLine
 from bayescale.posteriors.abstract import AbstractPosterior
 from bayescale.posteriors.distance import judge_distance
 from bayescale.posteriors.posterior import Posterior
@@ -230,7 +230,7 @@ def design(
     if set(spent.resources) != {N, D}:
         told = ", ".join(r.name for r in spent.resources)
         raise UsageError(f"a design needs a cost in N and D; cost '{spent.name}' is one in {told}.")
-    line = Line(spent)
+    line = BudgetLine(spent)
     for law in laws:
         line.require(law)
     resources = tuple(r.name for r in laws[0].resources)
@@ -286,7 +286,7 @@ class _Search:
     """Everything that one design needs."""
 
     locals: Sequence[Local]
-    line: Line
+    line: BudgetLine
     table: pd.DataFrame
     budget: float
     at: float

@@ -30,7 +30,7 @@ from bayescale.models.model import Model
 from bayescale.models.observations import Observations
 from bayescale.models.thinning import thinned, whole_shares
 from bayescale.planning.allocation import optimum
-from bayescale.planning.budget_line import Line
+from bayescale.planning.budget_line import BudgetLine
 from bayescale.posteriors.abstract import AbstractPosterior
 from bayescale.posteriors.posterior import Posterior
 
@@ -123,7 +123,7 @@ class Local:
 
 
 def localise(
-    source: AbstractPosterior | Model, line: Line, log_budget: float, *, draws: int, seed: int
+    source: AbstractPosterior | Model, line: BudgetLine, log_budget: float, *, draws: int, seed: int
 ) -> list[Local]:
     """The laws of a posterior or a stack around some of their draws.
 
@@ -154,7 +154,7 @@ def localise(
     return found if len(found) == 1 else _with_forms(found, np.array(list(kept.values())) / draws)
 
 
-def _of_prior(model: Model, line: Line, log_budget: float, draws: int, seed: int) -> Local:
+def _of_prior(model: Model, line: BudgetLine, log_budget: float, draws: int, seed: int) -> Local:
     rng = np.random.default_rng(seed)
     density = Density(model)
     sites = {name: model.priors.table[name].sample(rng, (draws,)) for name in model.free}
@@ -166,7 +166,9 @@ def _of_prior(model: Model, line: Line, log_budget: float, draws: int, seed: int
     return _asked(density, positions, places, every, None, np.zeros(draws), line, log_budget)
 
 
-def _of_posterior(post: Posterior, line: Line, log_budget: float, draws: int, seed: int) -> Local:
+def _of_posterior(
+    post: Posterior, line: BudgetLine, log_budget: float, draws: int, seed: int
+) -> Local:
     if post.model is None or post.observed is None:
         raise UsageError(
             "these draws came without a model or without runs, so what a new run would add to them "
@@ -229,7 +231,7 @@ def _asked(
     covariance: np.ndarray,
     seen: Mapping[str, np.ndarray] | None,
     drift: np.ndarray,
-    line: Line,
+    line: BudgetLine,
     log_budget: float,
 ) -> Local:
     """With gradients of what is asked, and the drift as last coordinate."""
@@ -261,7 +263,7 @@ def _asked(
     return local
 
 
-def _sizes_at(line: Line, asked: np.ndarray, log_budget: float) -> dict[str, np.ndarray]:
+def _sizes_at(line: BudgetLine, asked: np.ndarray, log_budget: float) -> dict[str, np.ndarray]:
     """Log sizes at the optimum of each draw: those asked for, and what the budget then leaves."""
     first, last = line.cost.resources
     log_size = asked[:, 0]

@@ -9,7 +9,7 @@ from jaxtyping import Float
 
 from bayescale.designing.information import Batch, View
 from bayescale.planning.allocation import optimum
-from bayescale.planning.budget_line import Line
+from bayescale.planning.budget_line import BudgetLine
 from bayescale.posteriors.posterior import Posterior
 from theory.declaration.symbols import N
 
@@ -61,7 +61,7 @@ class Worth:
 
 def worth_of(
     posts: Sequence[Posterior],
-    line: Line,
+    line: BudgetLine,
     at: float,
     views: Sequence[View],
     begin: Sequence[np.ndarray],
@@ -90,7 +90,7 @@ def worth_of(
 
 
 def _shape_of(
-    post: Posterior, line: Line, log_budget: float
+    post: Posterior, line: BudgetLine, log_budget: float
 ) -> tuple[Float[np.ndarray, " draw"], Float[np.ndarray, " draw"]]:
     """Curvature of the loss in log N along the line, and fall of the best loss in log C."""
     steps = NEAR * np.array([-1.0, 0.0, 1.0])

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytensor.tensor as pt
 
+from bayescale.errors import UsageError
+
 Function = Callable[..., Any]
 
 
@@ -76,11 +78,20 @@ def full(shape: tuple[int, ...], value: Any) -> Any:
 def wrap_jax(function: Function, *arguments: Any) -> Any:
     """A JAX function of variables, with JAX's gradient; mappings of variables are allowed.
 
-    PyTensor computes in double precision, hence so does JAX from here on in this process, as it
-    does once PyTensor compiles anything to JAX.
+    PyTensor computes in double precision, and calls JAX whenever its own function is called.
+
+    Raises
+    ------
+    UsageError
+        If JAX would then compute in single precision.
     """
     import jax
     import pytensor
 
-    jax.config.update("jax_enable_x64", True)
+    if not jax.config.jax_enable_x64:
+        raise UsageError(
+            "PyMC computes in double precision, and of a law that is a program so must JAX; build "
+            "and sample the model inside `with jax.enable_x64(True):`, or fit with "
+            "engine='numpyro'."
+        )
     return pytensor.wrap_jax(function)(*arguments)

@@ -19,10 +19,9 @@ the spreads are moved a few times to where the groups scatter, by the EM algorit
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -30,14 +29,9 @@ from scipy import linalg, optimize
 
 from bayescale.distributions.prior import Prior
 from bayescale.engines.mode import negative_log_density, prior_spread
-from bayescale.engines.samplers import numpyro as nuts
 from bayescale.models.density import Density, Numbers
-from bayescale.models.draws import Draws
-from bayescale.models.model import Model
 from bayescale.models.observations import Observations
 from bayescale.models.pooling import OFFSET, SPREAD, Pooling
-from bayescale.progress import Progress
-from bayescale.runs.table import Runs
 
 MOVES = 3
 """Times that the spreads are moved to where the groups scatter, before sampling."""
@@ -146,27 +140,12 @@ class Start:
     agreeing: int
     starts: int
 
-
-def sample(
-    model: Model,
-    runs: Runs,
-    *,
-    draws: int | None,
-    chains: int,
-    seed: int,
-    progress: Progress,
-) -> Draws:
-    """Draw from a hierarchical posterior by NUTS; see `AbstractEngine.sample`."""
-    with jax.enable_x64(True):
-        observed, rng = model.observe(runs), np.random.default_rng(seed)
-        progress("looking for the mode given the spreads")
-        start = find_start(Density(model), observed, rng)
-        target = (start.centre, start.factor, observed)
-        options = {"draws": draws, "chains": chains, "seed": seed, "progress": progress}
-        found = nuts.draw(start.density, target, rng=rng, **options)
-    facts: dict[str, Any] = {"mode_agreeing": start.agreeing, "mode_starts": start.starts}
-    facts["centring"] = {n: round(float(np.mean(w)), 3) for n, w in start.weights.items()}
-    return replace(found, facts={**found.facts, **facts})
+    @property
+    def facts(self) -> dict[str, Any]:
+        """How the search went, and how far each coordinate is centred on average."""
+        centring = {name: round(float(np.mean(w)), 3) for name, w in self.weights.items()}
+        searched = {"mode_agreeing": self.agreeing, "mode_starts": self.starts}
+        return {**searched, "centring": centring}
 
 
 def find_start(density: Density, observed: Observations, rng: np.random.Generator) -> Start:

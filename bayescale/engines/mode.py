@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import linalg, optimize
 
-from bayescale.models.density import Density
+from bayescale.models.density import Density, Numbers
 from bayescale.models.observations import Observations
 
 STARTS = 6
@@ -109,10 +109,18 @@ def find_mode(
     )
 
 
-@lru_cache(maxsize=8)
 def negative_log_density(density: Density) -> Callable[[np.ndarray, Observations], Any]:
-    """Value and gradient of the negative log density; compiled once a model and table shape."""
-    return jax.jit(jax.value_and_grad(lambda at, observed: -density.log_density(at, observed)))
+    """Value and gradient of the negative log density; compiled once a form and table shape."""
+    program, numbers = _program(density.form), density.numbers
+    return lambda at, observed: program(at, observed, numbers)
+
+
+@lru_cache(maxsize=8)
+def _program(form: Density) -> Callable[..., Any]:
+    def negative(at: Any, observed: Observations, numbers: Numbers | None) -> Any:
+        return -form.log_density(at, observed, numbers=numbers)
+
+    return jax.jit(jax.value_and_grad(negative))
 
 
 def _hessian(

@@ -21,15 +21,12 @@ from bayescale.diagnosis import (
     bfmi,
     worst_convergence,
 )
-from bayescale.distributions.families import FAMILIES
-from bayescale.distributions.prior import Prior
 from bayescale.engines import batch
 from bayescale.engines.mode import starts_of
 from bayescale.models.density import Density, Numbers
 from bayescale.models.draws import Draws
 from bayescale.models.model import Model
 from bayescale.models.observations import Observations
-from bayescale.models.priors import Priors
 from bayescale.posteriors.checks.gate import judged_posterior
 from bayescale.runs.table import Runs
 
@@ -133,26 +130,6 @@ def _padded(model: Model, runs: Runs, rows: int) -> Observations:
     return model.observe(filled)._replace(weight=weight)
 
 
-def form_of(model: Model) -> Model:
-    """The model with other numbers in its priors: what the compiled program depends on.
-
-    All tables of one law, likelihood and families of priors have the same form, so that one program
-    is compiled for them in a process; their own numbers are data (`Numbers`).
-    """
-    table = {name: _unit(prior) for name, prior in model.priors.table.items()}
-    pivot = dict.fromkeys(model.priors.pivot, 1.0)
-    return replace(model, priors=Priors(table, pivot, model.priors.bounds), drift=None)
-
-
-def _unit(prior: Prior) -> Prior:
-    """A prior of the same family with arguments 0 and 1."""
-    if prior.is_fixed:
-        return Prior.fixed(0.5)
-    family = FAMILIES[prior.family]
-    ones = {"upper", *family.positive}
-    return Prior(prior.family, **{n: float(n in ones) for n in family.arguments})
-
-
 def fit_chunk(chunk: Chunk, devices: Sequence[Any] | None = None) -> list[Fitted]:
     """Draw from the posteriors of a chunk once, and judge each."""
     parts = len(devices) if devices else 1
@@ -166,7 +143,7 @@ def fit_chunk(chunk: Chunk, devices: Sequence[Any] | None = None) -> list[Fitted
         ]
         after = np.stack([positions[min(i, len(positions) - 1)] for i in range(width)])
     draws = batch.sample(
-        Density(form_of(chunk.models[0])),
+        Density(chunk.models[0]),
         lanes,
         effort=effort,
         chains=chunk.chains,
@@ -198,6 +175,7 @@ def fitted_of(chunk: Chunk, index: int, draws: batch.BatchDraws, effort: batch.E
         {n: np.asarray(v) for n, v in Density(model).constrain(positions).items()},
         {name: getattr(draws, name)[index] for name in names},
         {**_searched(chunk, index, draws), "target_acceptance": effort.acceptance},
+        batch.PACKAGES,
     )
     r_hat, ess = np.nan, np.nan
     with np.errstate(all="ignore"):

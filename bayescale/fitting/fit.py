@@ -7,6 +7,7 @@ import pandas as pd
 
 from bayescale import engines
 from bayescale.distributions.prior import Prior
+from bayescale.engines.engine import Sampling
 from bayescale.fitting.resolve import Fittable, require_options, require_usable, resolve
 from bayescale.models.drift import Drift
 from bayescale.models.likelihood import AbstractLikelihood
@@ -60,7 +61,8 @@ def fit(
     chains
         Number of chains.
     seed
-        Seed of everything random; the same seed on the same machine gives the same draws.
+        Seed of everything random; the same seed on the same machine gives the same draws (of
+        engine ``"pymc"`` by the same compiled code only).
     progress
         Called with a few words at each stage.
 
@@ -96,9 +98,7 @@ def fit(
     sampler = engines.get(engine)
     model = resolve(law, table, likelihood=likelihood, prior=prior, drift=drift)
     require_usable(table, model)
-    result = sampler.sample(
-        model, table, draws=draws, chains=chains, seed=seed, progress=progress or silent
-    )
+    result = sampler.sample(model, table, Sampling(draws, chains, seed, progress or silent))
     posterior = judged_posterior(model, table, result, engine=engine, seed=seed)
     posterior.diagnosis.warn(stacklevel=2)
     return posterior

@@ -10,7 +10,7 @@ import pandas as pd
 
 from bayescale import engines
 from bayescale.distributions.prior import Prior
-from bayescale.engines import hierarchical as centring
+from bayescale.engines.engine import Sampling
 from bayescale.errors import RunsError, UsageError
 from bayescale.fitting.resolve import Fittable, require_options, require_usable, resolve
 from bayescale.models.drift import Drift
@@ -106,9 +106,7 @@ def fit_groups(
         drift=drift,
     )
     require_usable(table, model)
-    draw = centring.sample if sampler.name == "numpyro" else sampler.sample
-    told = progress or silent
-    result = draw(model, table, draws=draws, chains=chains, seed=seed, progress=told)
+    result = sampler.sample(model, table, Sampling(draws, chains, seed, progress or silent))
     joint = judged_posterior(model, table, result, engine=engine, seed=seed)
     joint.diagnosis.warn(stacklevel=2)
     return GroupPosterior(joint)

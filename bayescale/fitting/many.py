@@ -62,7 +62,7 @@ class Fits(Sequence[Posterior]):
             parts = (self.models[index], self.tables[index], self.fitted[index])
             return Fits(*parts, self.seed)
         one, model, runs = self.fitted[index], self.models[index], self.tables[index]
-        record = record_of(runs, engine=NAME, seed=self.seed, facts=one.draws.facts)
+        record = record_of(runs, engine=NAME, seed=self.seed, draws=one.draws)
         tree = to_tree(model, runs, one.draws)
         return Posterior(model.law, model, tree, one.diagnosis, record)
 

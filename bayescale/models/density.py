@@ -6,7 +6,7 @@ onto its prior's support; the Jacobian is in the density.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
 from typing import Any, NamedTuple
@@ -16,9 +16,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from bayescale.distributions.families import FAMILIES
+from bayescale.distributions.prior import Prior
 from bayescale.distributions.support import Support
 from bayescale.models.model import Model
 from bayescale.models.observations import Observations
+from bayescale.models.priors import Priors
 
 
 class Numbers(NamedTuple):
@@ -38,8 +40,31 @@ class Numbers(NamedTuple):
     @classmethod
     def of(cls, model: Model) -> "Numbers":
         """Those of a model."""
-        table = model.priors.table
-        return cls(dict(model.priors.log_pivot), {n: dict(p.arguments) for n, p in table.items()})
+        arguments = {
+            name: {key: np.float64(value) for key, value in prior.arguments.items()}
+            for name, prior in model.priors.table.items()
+        }
+        return cls({n: np.float64(v) for n, v in model.priors.log_pivot.items()}, arguments)
+
+
+def form_of(model: Model) -> Model:
+    """The model with other numbers in its priors: what a compiled program depends on.
+
+    All tables of one law, likelihood and families of priors have the same form, so that one program
+    is compiled for them in a process; their own numbers are data (`Numbers`).
+    """
+    table = {name: _unit(prior) for name, prior in model.priors.table.items()}
+    pivot = dict.fromkeys(model.priors.pivot, 1.0)
+    return replace(model, priors=Priors(table, pivot, model.priors.bounds), drift=None)
+
+
+def _unit(prior: Prior) -> Prior:
+    """A prior of the same family with arguments 0 and 1."""
+    if prior.is_fixed:
+        return Prior.fixed(0.5)
+    family = FAMILIES[prior.family]
+    ones = {"upper", *family.positive}
+    return Prior(prior.family, **{n: float(n in ones) for n in family.arguments})
 
 
 @dataclass(frozen=True)
@@ -53,6 +78,19 @@ class Density:
     """
 
     model: Model
+
+    @property
+    def form(self) -> "Density":
+        """What a compiled program depends on: the density of `form_of` the model.
+
+        A pooled density keeps its own numbers, because on them depends where its groups scatter.
+        """
+        return self if self.model.pooling is not None else replace(self, model=form_of(self.model))
+
+    @property
+    def numbers(self) -> Numbers | None:
+        """What a program compiled for the form takes beside it; None for a pooled density."""
+        return None if self.model.pooling is not None else Numbers.of(self.model)
 
     @property
     def size(self) -> int:

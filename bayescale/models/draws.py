@@ -19,8 +19,11 @@ class Draws:
         ArviZ's names (``diverging``, ``energy``, ``tree_depth``, ...) -> arrays (chain, draw).
     facts
         Numbers about the computation as a whole, e.g. ``pareto_k``; goes into the attributes.
+    packages
+        Distributions that made them, whose versions go into the record.
     """
 
     coordinates: Mapping[str, np.ndarray]
     sample_stats: Mapping[str, np.ndarray]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    packages: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Where the optimum of every draw lies on a budget line, and the one choice that is recommended.
+"""Where the optimum of every draw of one law lies on a budget line.
 
 In closed form where the law has one and only caps limit the line; otherwise along the line
 (`bayescale.planning.search`), or, of a cost that is a product of other powers, by `theory.optimum`.
@@ -13,9 +13,8 @@ from jaxtyping import Float
 
 from bayescale.cost import ProductCost
 from bayescale.errors import UsageError
-from bayescale.planning.budget_line import Line
-from bayescale.planning.objectives import AbstractObjective
-from bayescale.planning.search import best_size, best_sizes
+from bayescale.planning.budget_line import BudgetLine
+from bayescale.planning.search import best_sizes
 from bayescale.posteriors.abstract import AbstractPosterior
 from bayescale.posteriors.posterior import Posterior
 from theory.declaration.law import AbstractLaw
@@ -46,7 +45,7 @@ class Optimum:
     log_drifted: Float[np.ndarray, "draw budget"]
 
 
-def optimum(posterior: Posterior, line: Line, log_budgets: np.ndarray) -> Optimum:
+def optimum(posterior: Posterior, line: BudgetLine, log_budgets: np.ndarray) -> Optimum:
     """Spend budgets on the best resources of each draw.
 
     Parameters
@@ -65,7 +64,7 @@ def optimum(posterior: Posterior, line: Line, log_budgets: np.ndarray) -> Optimu
     """
     law = posterior.law
     rows = np.atleast_2d(log_budgets)
-    if spends_size_and_data(line):
+    if line.spends_size_and_data:
         log_size = _log_sizes(posterior, line, rows)
         log_data = line.log_data(log_size, rows)
         spent = {N.name: log_size, D.name: log_data}
@@ -78,40 +77,9 @@ def optimum(posterior: Posterior, line: Line, log_budgets: np.ndarray) -> Optimu
     return Optimum(logs, log_loss, log_loss + posterior.log_drift(spent | _rest(at, spent)))
 
 
-def recommended(
-    source: AbstractPosterior,
-    line: Line,
-    objective: AbstractObjective,
-    log_budgets: Float[np.ndarray, " budget"],
-    optima: Mapping[str, Optimum],
-) -> Float[np.ndarray, " budget"]:
-    """Log N of the one choice at each budget that an objective recommends.
-
-    Raises
-    ------
-    UsageError
-        If a cap leaves nothing.
-    """
-    best = source.mix({name: np.exp(one.log_loss) for name, one in optima.items()})
-    if line.sizes:
-        return np.array(
-            [
-                _pick(source, line, objective, log_budget, best[:, [j]])
-                for j, log_budget in enumerate(log_budgets)
-            ]
-        )
-    sizes = source.mix({name: one.logs[N.name] for name, one in optima.items()})
-    if not objective.search:
-        return np.median(sizes, axis=0)
-    # Beyond the optima of all draws the loss of every draw rises, so whatever is monotone in
-    # the losses has its minimum between them.
-    span = sizes.min(axis=0), sizes.max(axis=0)
-    return best_size(source.pieces(), line, objective, log_budgets, best, span)
-
-
 def losses_at(
     source: AbstractPosterior,
-    line: Line,
+    line: BudgetLine,
     log_size: np.ndarray,
     log_data: np.ndarray,
     *,
@@ -127,30 +95,11 @@ def losses_at(
     return source.mix(parts)
 
 
-def risk_at(
-    source: AbstractPosterior,
-    line: Line,
-    objective: AbstractObjective,
-    log_size: np.ndarray,
-    log_budget: np.ndarray,
-    best: np.ndarray,
-) -> Float[np.ndarray, " point"]:
-    """What an objective says of sizes at budgets, (point,) each, by the law alone."""
-    log_data = line.log_data(log_size, log_budget)
-    losses = np.exp(losses_at(source, line, log_size, log_data, drift=False))
-    return np.asarray(objective.risk(losses, best, np))
-
-
-def spends_size_and_data(line: Line) -> bool:
-    """Whether the cost is one of N and D; any other plans without constraints only."""
-    return set(line.cost.resources) == {N, D}
-
-
 def _rest(at: Mapping[str, np.ndarray], spent: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {name: array for name, array in at.items() if name not in spent}
 
 
-def _log_sizes(posterior: Posterior, line: Line, rows: np.ndarray) -> np.ndarray:
+def _log_sizes(posterior: Posterior, line: BudgetLine, rows: np.ndarray) -> np.ndarray:
     law, parameters = posterior.law, posterior.columns
     if line.sizes:
         return _snap(law, parameters, line, rows)
@@ -179,7 +128,7 @@ def require_balance(posterior: Posterior, found: Optimum) -> None:
         )
 
 
-def closed_form(law: AbstractLaw, line: Line) -> ProductCost | None:
+def closed_form(law: AbstractLaw, line: BudgetLine) -> ProductCost | None:
     """The cost as a product of powers, where the optimum on a line is closed."""
     cost = line.cost
     if not isinstance(cost, ProductCost) or line.served or line.sizes or line.repeats(law):
@@ -189,7 +138,7 @@ def closed_form(law: AbstractLaw, line: Line) -> ProductCost | None:
     return cost if has_closed_form(law, dict(cost.orders)) else None
 
 
-def _product(posterior: Posterior, line: Line, rows: np.ndarray) -> dict[str, np.ndarray]:
+def _product(posterior: Posterior, line: BudgetLine, rows: np.ndarray) -> dict[str, np.ndarray]:
     law, cost = posterior.law, line.cost
     if not (isinstance(cost, ProductCost) and line.plain):
         raise UsageError(
@@ -207,7 +156,7 @@ def _product(posterior: Posterior, line: Line, rows: np.ndarray) -> dict[str, np
 
 
 def _snap(
-    law: AbstractLaw, parameters: Mapping[str, np.ndarray], line: Line, rows: np.ndarray
+    law: AbstractLaw, parameters: Mapping[str, np.ndarray], line: BudgetLine, rows: np.ndarray
 ) -> np.ndarray:
     """Log of the allowed size with the lowest loss, draw by draw."""
     shape = np.broadcast_shapes(rows.shape, *(a.shape for a in parameters.values()))
@@ -225,15 +174,3 @@ def _snap(
         better = kernel < lowest
         lowest, where = np.where(better, kernel, lowest), np.where(better, log_size, where)
     return where
-
-
-def _pick(
-    source: AbstractPosterior,
-    line: Line,
-    objective: AbstractObjective,
-    log_budget: float,
-    best: np.ndarray,
-) -> float:
-    sizes = line.allowed(float(log_budget))
-    budgets = np.full(sizes.shape, log_budget)
-    return float(sizes[np.argmin(risk_at(source, line, objective, sizes, budgets, best))])

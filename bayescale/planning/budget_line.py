@@ -17,14 +17,13 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from bayescale.cost import AbstractCost
+from bayescale import cost as costs
+from bayescale.cost import AbstractCost, ShapedCost
 from bayescale.errors import UsageError
+from bayescale.planning.limits import REPETITION, Limits
 from theory.declaration.law import AbstractLaw
 from theory.declaration.symbols import D, N
 from theory.errors import did_you_mean
-
-REPETITION = 15.387756
-"""R of Muennighoff et al. 2023, arXiv:2305.16264: repetitions after which data stop helping."""
 
 UNIQUE = "U"
 """Resource of the laws that know unique tokens themselves."""
@@ -33,7 +32,7 @@ HALVINGS = 100
 
 
 @dataclass(frozen=True)
-class Line:
+class BudgetLine:
     """Where a budget can be spent.
 
     Parameters
@@ -67,6 +66,71 @@ class Line:
     repetition: float = REPETITION
     fixed: Mapping[str, float] = field(default_factory=dict)
     sizes: tuple[float, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        cost: str | AbstractCost,
+        limits: Limits,
+        *,
+        inference_tokens: float = 0.0,
+        serving_weight: float = 1.0,
+        compute_cap: float = math.inf,
+        fixed: Mapping[str, float] | None = None,
+    ) -> "BudgetLine":
+        """From what a user says of cost, limits and serving.
+
+        Parameters
+        ----------
+        cost
+            A cost model or its name.
+        limits
+            What may be trained.
+        inference_tokens
+            Tokens to be served.
+        serving_weight
+            w; see above.
+        compute_cap
+            Most FLOP of training.
+        fixed
+            Every other resource of the law, by name.
+
+        Raises
+        ------
+        UsageError
+            If a number is out of its range, or options do not go together.
+        """
+        if not 0 <= inference_tokens < math.inf:
+            raise UsageError(
+                f"inference_tokens must be finite and not negative; got {inference_tokens:g}."
+            )
+        for name, amount in (fixed or {}).items():
+            if not 0 < amount < math.inf:
+                raise UsageError(f"{name} of the law must be positive and finite; got {amount:g}.")
+        model, sizes = costs.get(cost), limits.sizes
+        if isinstance(model, ShapedCost):
+            if sizes:
+                raise UsageError(
+                    f"cost '{model.name}' allows the N of its shapes; leave sizes (--size) out."
+                )
+            model.log_sizes  # noqa: B018  # refuses where there are no shapes
+            sizes = tuple(model.size(shape) for shape in model.shapes)
+        return cls(
+            cost=model,
+            served=float(serving_weight * inference_tokens / 3),
+            size_cap=float(limits.N_max or math.inf),
+            data_cap=float(limits.D_max or math.inf),
+            compute_cap=float(compute_cap),
+            unique=float(limits.unique_tokens or math.inf),
+            repetition=limits.repetition,
+            fixed=dict(fixed or {}),
+            sizes=sizes,
+        )
+
+    @property
+    def spends_size_and_data(self) -> bool:
+        """Whether the cost is one of N and D; any other plans without constraints only."""
+        return set(self.cost.resources) == {N, D}
 
     @property
     def plain(self) -> bool:
@@ -103,8 +167,9 @@ class Line:
         known = {*need, *self.fixed} | ({UNIQUE} if self.unique < math.inf else set())
         if missing := [r for r in law.resources if r.name not in known]:
             told = ", ".join(f"{r.name} ({r.meaning})" for r in missing)
-            how = "unique_tokens=" if missing[0].name == UNIQUE else f"at={{'{missing[0].name}': "
-            how += " (--unique-tokens)" if missing[0].name == UNIQUE else "...}"
+            how = f"at={{'{missing[0].name}': ...}}"
+            if missing[0].name == UNIQUE:
+                how = "limits=Limits(unique_tokens=...) (--unique-tokens)"
             raise UsageError(
                 f"law '{law.name}' also depends on {told}, which cost '{self.cost.name}' does not "
                 f"spend; pass {how}."
@@ -208,7 +273,7 @@ def log_data(
     cost
         Training cost.
     numbers
-        `Line.numbers`.
+        `BudgetLine.numbers`.
     log_size, log_budget
         Arrays that broadcast.
     ops
@@ -240,7 +305,7 @@ def log_resources(
     repeats
         Whether to count repeated tokens as fewer.
     numbers
-        `Line.numbers`.
+        `BudgetLine.numbers`.
     log_size, log_data
         Arrays that broadcast.
     ops

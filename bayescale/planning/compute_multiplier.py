@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from bayescale.cost import ProductCost
 from bayescale.planning.allocation import optimum
-from bayescale.planning.budget_line import Line
+from bayescale.planning.budget_line import BudgetLine
 from bayescale.posteriors.abstract import AbstractPosterior
 from bayescale.posteriors.posterior import Posterior
 from theory.declaration.logdomain import value
@@ -24,14 +24,14 @@ LARGEST = math.log(1e60)
 HALVINGS = 50
 
 
-def smallest(line: Line) -> float:
+def smallest(line: BudgetLine) -> float:
     """Log of a budget at which any plan on this line begins: the smallest model allowed."""
     log_size = math.log(min(line.sizes)) if line.sizes else 0.0
     return float(line.cost.log_token(np.asarray(log_size))) + math.log1p(line.served) + 1e-6
 
 
 def least_compute(
-    source: AbstractPosterior, line: Line, log_loss: Mapping[str, np.ndarray] | float
+    source: AbstractPosterior, line: BudgetLine, log_loss: Mapping[str, np.ndarray] | float
 ) -> Float[np.ndarray, "draw point"]:
     """Log of the least budget with which each draw's optimum reaches a loss.
 
@@ -56,7 +56,7 @@ def least_compute(
     return source.mix(parts)
 
 
-def _inverse(posterior: Posterior, line: Line, log_loss: np.ndarray) -> np.ndarray:
+def _inverse(posterior: Posterior, line: BudgetLine, log_loss: np.ndarray) -> np.ndarray:
     low = np.full(log_loss.shape, smallest(line))
     high = np.full(log_loss.shape, LARGEST)
 
@@ -72,7 +72,7 @@ def _inverse(posterior: Posterior, line: Line, log_loss: np.ndarray) -> np.ndarr
     return np.where(reachable, np.where(at_once, smallest(line), high), np.inf)
 
 
-def _best(posterior: Posterior, line: Line, log_budgets: np.ndarray) -> np.ndarray:
+def _best(posterior: Posterior, line: BudgetLine, log_budgets: np.ndarray) -> np.ndarray:
     return np.stack(
         [
             optimum(posterior, line, log_budgets[:, [j]]).log_loss[:, 0]
@@ -82,7 +82,7 @@ def _best(posterior: Posterior, line: Line, log_budgets: np.ndarray) -> np.ndarr
     )
 
 
-def exponents(posterior: Posterior, line: Line) -> dict[str, Float[np.ndarray, " draw"]]:
+def exponents(posterior: Posterior, line: BudgetLine) -> dict[str, Float[np.ndarray, " draw"]]:
     """``R* ~ C^a`` of each resource, and of the kernel, draw by draw.
 
     Empty for a law without weights, and where more than a product of powers decides.

@@ -1,37 +1,33 @@
 """`plan`: from a posterior and a budget, a target or an allocation to a plan with its risk."""
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from bayescale.cost import AbstractCost, Shape
-from bayescale.diagnosis import MAX_RHAT, MIN_ESS, Diagnosis, beside
+from bayescale.cost import AbstractCost, Hardware
+from bayescale.diagnosis import Diagnosis
 from bayescale.errors import UsageError
 from bayescale.planning import objectives
-from bayescale.planning.allocation import (
-    Optimum,
-    closed_form,
-    losses_at,
-    optimum,
-    recommended,
-    require_balance,
-    spends_size_and_data,
-)
-from bayescale.planning.budget_line import REPETITION, Line
+from bayescale.planning.budget_line import BudgetLine
 from bayescale.planning.compute_multiplier import exponents
-from bayescale.planning.limits import Limits, budget_of
+from bayescale.planning.doubts import judge_convergence, judge_limits
+from bayescale.planning.frontier import Frontier
+from bayescale.planning.limits import Limits
 from bayescale.planning.objectives import AbstractObjective
 from bayescale.planning.objectives.quantile import Quantile
 from bayescale.planning.present_plan import compare_with, sizes_of
-from bayescale.planning.result import Means, Plan
+from bayescale.planning.result import Plan
 from bayescale.planning.targets import budgets_for
 from bayescale.posteriors.abstract import AbstractPosterior
 from bayescale.posteriors.distance import judge_distance
-from bayescale.posteriors.posterior import Posterior
 
 __all__ = ["Plan", "plan"]
+
+BUDGETS = ("compute", "target", "allocation", "money", "hours")
 
 
 def plan(
@@ -42,25 +38,15 @@ def plan(
     confidence: float = 0.9,
     allocation: Mapping[str, float] | None = None,
     money: float | None = None,
+    hours: float | None = None,
     present: Mapping[str, float] | None = None,
     cost: str | AbstractCost = "6ND",
     objective: str | AbstractObjective | None = None,
     inference_tokens: float = 0.0,
-    unique_tokens: float | None = None,
-    repetition: float = REPETITION,
-    N_max: float | None = None,
-    D_max: float | None = None,
-    shapes: Sequence[Shape] = (),
-    sizes: Sequence[float] = (),
-    experts: Mapping[str, float] | None = None,
-    at: Mapping[str, float] | None = None,
-    chip: str | None = None,
-    mfu: float | None = None,
-    inference_mfu: float | None = None,
-    price: float | None = None,
-    gpus: float | None = None,
-    hours: float | None = None,
+    limits: Limits | None = None,
+    hardware: Hardware | None = None,
     batch: float | None = None,
+    at: Mapping[str, float] | None = None,
     force: bool = False,
 ) -> Plan:
     """Spend a budget, find the budget for a target, or judge an allocation.
@@ -86,37 +72,30 @@ def plan(
         N and D to be judged: the plan is at its compute, and `Plan.present` holds its loss,
         regret and waste.
     money
-        Budget in money, which needs a price. Instead of a budget, `hours` and `gpus` will do.
+        Budget in money, which needs hardware with a price.
+    hours
+        Wall-clock hours of training, which need hardware with a number of chips: a limit, or the
+        budget where no other is given.
     present
         N (and D) of a plan to compare with at the budgets.
     cost
-        A cost model or its name.
+        A cost model or its name. One that depends on shapes, or on the experts of a mixture, is
+        bound to them first: ``bayescale.cost.get("moe").on(active=37e9, total=671e9)``.
     objective
-        At a budget: ``"median"`` (of the optimal N; the default), ``"expected_loss"``,
-        ``"expected_regret"``, ``"quantile(0.9)"``, ``"cvar(0.9)"``. For a target: ``"compute"``
-        (the default) or ``"money"``, in which serving weighs by its own utilisation.
+        At a budget one of `bayescale.objectives`, by default ``"median"`` (of the optimal N); some
+        take a level, as in ``"cvar(0.9)"``. For a target: ``"compute"`` (the default) or
+        ``"money"``, in which serving weighs by its own utilisation.
     inference_tokens
         Tokens to be served over the model's life, each at a third of a training token's cost
         (Sardana et al. 2024).
-    unique_tokens, repetition
-        Unique tokens, and after how many repetitions they stop helping (Muennighoff et al. 2023);
-        laws that know ``U`` use their own.
-    N_max, D_max
-        Most parameters (all of them, in a mixture of experts) and most tokens.
-    shapes, sizes
-        The only shapes, for costs that depend on them, or the only N that may be trained.
-    experts
-        ``active`` and ``total`` parameters of one model of the family, and ``law_counts``
-        ("active" or "total") for cost ``"moe"``.
-    at
-        Any other resource of the law, by name.
-    chip, mfu, inference_mfu, price, gpus
-        Chip (`bayescale.cost.chips`), share of its dense peak in training and in serving, price
-        of a chip for an hour, number of chips.
-    hours
-        Wall-clock limit of training.
+    limits
+        What may be trained: ``Limits(N_max=7e9, unique_tokens=1e12)``.
+    hardware
+        Chips, their utilisation, price and number: ``Hardware(chip="h100", gpus=512)``.
     batch
         Tokens a batch, to be compared with the critical batch in `Plan.bill`.
+    at
+        Any other resource of the law, by name.
     force
         Plan even where the gate refuses; the result is then marked as not trusted.
 
@@ -144,51 +123,74 @@ def plan(
     2.47
     """
     posterior.diagnosis.require(force=force)
-    limits = Limits(
-        cost=cost,
-        inference_tokens=inference_tokens,
-        unique_tokens=unique_tokens,
-        repetition=repetition,
-        N_max=N_max,
-        D_max=D_max,
-        shapes=tuple(shapes),
-        sizes=tuple(sizes),
-        experts=experts,
-        at=at or {},
-        chip=chip,
-        mfu=mfu,
-        inference_mfu=inference_mfu,
-        price=price,
-        gpus=gpus,
-        hours=hours,
-        by_money=money is not None or objective == "money",
+    what = _budget_of(
+        compute=compute, target=target, allocation=allocation, money=money, hours=hours
     )
-    line, means = limits.line, Means(limits.hardware, float(inference_tokens), batch)
+    by_money = what == "money" or objective == "money"
+    chips = hardware or Hardware()
+    rate = chips.money(1.0) if by_money else math.nan  # refuses where there is no price
+    cap = math.inf if hours is None else chips.compute_within(hours)
+    line = BudgetLine.of(
+        cost,
+        limits or Limits(),
+        inference_tokens=inference_tokens,
+        serving_weight=chips.serving_weight if by_money else 1.0,
+        compute_cap=cap,
+        fixed=at,
+    )
     laws = [post.law for post in posterior.members.values()]
     for law in laws:
         line.require(law)
     line.require_further(laws)
-    asked = {"compute": compute, "target": target, "allocation": allocation, "money": money}
-    what = budget_of(asked, hours)
-    if what == "target":
-        return _for_target(posterior, line, means, target, confidence, objective, present, force)
+    shown = chips if by_money or hours is not None else hardware
+
+    def planned(
+        budgets: np.ndarray, objective: AbstractObjective, present: Mapping[str, float] | None
+    ) -> Plan:
+        frontier = Frontier(posterior, line, np.log(budgets))
+        found = _plan(frontier, budgets, objective, present, force)
+        told = {"hardware": shown, "inference_tokens": float(inference_tokens), "batch": batch}
+        return replace(found, **told)
+
+    if target is not None:
+        _require_target(line, objective)
+        targets = budgets_for(posterior, line, target, confidence)
+        reached = targets.compute[np.isfinite(targets.compute)]
+        found = planned(reached, Quantile(confidence), present)
+        doubts = Diagnosis(warnings=targets.reasons())
+        return replace(found, targets=targets, diagnosis=found.diagnosis + doubts)
     chosen = objectives.get("median" if objective is None else objective)
-    if what == "allocation":
-        size, data = sizes_of(allocation or {})
+    if allocation is not None:
+        size, data = sizes_of(allocation)
         if data is None or present is not None:
             raise UsageError(
                 "allocation takes both N and D, and is itself the present plan; to compare a "
                 "present plan with the best of a budget, pass compute= and present=."
             )
-        present, budgets = allocation, np.array([line.spend(size, data)])
-    elif what == "compute":
-        budgets = _budgets(compute, line)
-    else:
-        budgets = np.array([limits.budget_from(money)])
-    return _plan(posterior, line, means, budgets, chosen, present, force)
+        return planned(np.array([line.spend(size, data)]), chosen, allocation)
+    if compute is not None:
+        return planned(_budgets(compute, line), chosen, present)
+    if money is None:
+        return planned(np.array([cap]), chosen, present)
+    if not 0 < money < math.inf:
+        raise UsageError(f"money must be positive and finite; got {money:g}.")
+    return planned(np.array([money / rate]), chosen, present)
 
 
-def _budgets(compute: object, line: Line) -> Float[np.ndarray, " budget"]:
+def _budget_of(**asked: object) -> str:
+    """Which of the budgets was given; hours are a limit beside another."""
+    given = [name for name in BUDGETS if asked[name] is not None]
+    if len(given) > 1 and "hours" in given:
+        given.remove("hours")
+    if len(given) != 1:
+        told = " and ".join(given) or "none"
+        raise UsageError(
+            f"a plan needs one of compute=, target=, allocation=, money=, or hours=; got {told}."
+        )
+    return given[0]
+
+
+def _budgets(compute: object, line: BudgetLine) -> Float[np.ndarray, " budget"]:
     budgets = np.atleast_1d(np.asarray(compute, dtype=np.float64))
     least = float(np.exp(line.cost.log_cost({r.name: 0.0 for r in line.cost.resources})))
     if budgets.ndim != 1 or not np.all(np.isfinite(budgets) & (budgets > least)):
@@ -199,17 +201,8 @@ def _budgets(compute: object, line: Line) -> Float[np.ndarray, " budget"]:
     return budgets
 
 
-def _for_target(
-    source: AbstractPosterior,
-    line: Line,
-    means: Means,
-    target: float | Sequence[float] | np.ndarray | None,
-    confidence: float,
-    objective: str | AbstractObjective | None,
-    present: Mapping[str, float] | None,
-    force: bool,
-) -> Plan:
-    if not spends_size_and_data(line):
+def _require_target(line: BudgetLine, objective: str | AbstractObjective | None) -> None:
+    if not line.spends_size_and_data:
         raise UsageError(
             f"targets are planned for costs in N and D; cost '{line.cost.name}' is one in "
             f"{', '.join(r.name for r in line.cost.resources)}."
@@ -219,162 +212,73 @@ def _for_target(
             f"to reach a target either {' or '.join(objectives.FOR_A_TARGET)} is minimised; got "
             f"objective {objective!r}, which is one at a given budget: leave it out."
         )
-    assert target is not None
-    targets = budgets_for(source, line, target, confidence)
-    budgets = targets.compute[np.isfinite(targets.compute)]
-    found = _plan(source, line, means, budgets, Quantile(confidence), present, force)
-    doubts = Diagnosis(warnings=targets.reasons())
-    fields = {name: getattr(found, name) for name in found.__dataclass_fields__}
-    return Plan(**fields | {"targets": targets, "diagnosis": found.diagnosis + doubts})
 
 
 def _plan(
-    source: AbstractPosterior,
-    line: Line,
-    means: Means,
+    frontier: Frontier,
     budgets: Float[np.ndarray, " budget"],
     objective: AbstractObjective,
     present: Mapping[str, float] | None,
     force: bool,
 ) -> Plan:
-    logs, posts = np.log(budgets), source.members
-    optima = {name: optimum(post, line, logs) for name, post in posts.items()}
-    for name, post in posts.items():
-        if spends_size_and_data(line) and closed_form(post.law, line) is None:
-            require_balance(post, optima[name])
-    resources = {
-        name: np.exp(source.mix({law: one.logs[name] for law, one in optima.items()}))
-        for name in next(iter(optima.values())).logs
-    }
-    table = _recommend(source, line, objective, logs, optima, resources)
-    judged = {name: _convergence(post, budgets, optima[name]) for name, post in posts.items()}
-    diagnosis = source.carried({n: posts[n].diagnosis + judged[n][0] for n in posts})
+    source = frontier.source
+    frontier.require_balance()
+    table = _recommend(frontier, objective).set_axis(pd.Index(budgets, name="compute"))
+    diagnosis, convergence = judge_convergence(frontier)
     far = source.distance(table)
-    diagnosis += judge_distance(far, source.sizes)
-    diagnosis += Diagnosis(warnings=_limited(source, line, table))
+    diagnosis += judge_distance(far, source.sizes) + judge_limits(frontier, table)
     diagnosis.require(force=force)
-    convergence = {name: one for name, (_, one) in judged.items()}
-    shown = [exponents(post, line) for post in posts.values()]
-    shared = [name for name in shown[0] if all(name in one for one in shown)]
-    loss = np.exp(source.mix({name: one.log_drifted for name, one in optima.items()}))
     compared = None
-    if present is not None and budgets.size:
-        best = np.exp(source.mix({name: one.log_loss for name, one in optima.items()}))
-        size, data = (np.log(table[name].to_numpy()) for name in ("N", "D"))
-        mine = np.exp(losses_at(source, line, size, data, drift=True))
-        compared = compare_with(source, line, present, logs, best, mine)
+    if present is not None and len(table):
+        compared = compare_with(frontier, present, np.log(table["N"].to_numpy()))
     return Plan(
         compute=budgets,
-        resources=resources,
-        loss=loss,
+        resources={name: np.exp(draws) for name, draws in frontier.logs.items()},
+        loss=np.exp(frontier.log_drifted),
         recommended=table,
         diagnosis=diagnosis,
-        cost=line.cost,
-        exponent_draws={
-            name: source.mix({law: one[name] for law, one in zip(posts, shown, strict=True)})
-            for name in shared
-        },
-        convergence=(
-            pd.concat(convergence, names=["law"])
-            if len(source.members) > 1
-            else next(iter(convergence.values()))
-        ),
-        source=source,
-        line=line,
+        exponent_draws=_exponents(frontier),
+        convergence=convergence,
+        frontier=frontier,
         objective=objective,
-        optima=optima,
         far=far,
-        means=means,
         present=compared,
     )
 
 
-def _recommend(
-    source: AbstractPosterior,
-    line: Line,
-    objective: AbstractObjective,
-    log_budgets: Float[np.ndarray, " budget"],
-    optima: Mapping[str, Optimum],
-    resources: Mapping[str, np.ndarray],
-) -> pd.DataFrame:
+def _exponents(frontier: Frontier) -> dict[str, np.ndarray]:
+    """Those that every law has, draw by draw."""
+    members = frontier.source.members
+    shown = {name: exponents(post, frontier.line) for name, post in members.items()}
+    shared = [n for n in next(iter(shown.values())) if all(n in one for one in shown.values())]
+    return {n: frontier.source.mix({law: one[n] for law, one in shown.items()}) for n in shared}
+
+
+def _recommend(frontier: Frontier, objective: AbstractObjective) -> pd.DataFrame:
     """The one choice at each budget, and the median of the loss there."""
-    if spends_size_and_data(line):
-        log_size = recommended(source, line, objective, log_budgets, optima)
-        log_data = line.log_data(log_size, log_budgets)
-        at = {"N": log_size, "D": log_data}
-        log_loss = losses_at(source, line, log_size, log_data, drift=True)
+    if frontier.line.spends_size_and_data:
+        log_size = frontier.recommended(objective)
+        at = {"N": log_size, "D": frontier.log_data(log_size)}
+        log_loss = frontier.losses(log_size, drift=True)
     else:
-        at = _on_budget(line, log_budgets, resources)
+        at = _on_budget(frontier)
         rows = {name: row[None] for name, row in at.items()}
         parts = {}
-        for name, post in source.members.items():
+        for name, post in frontier.source.members.items():
             columns = {n: array[:, None] for n, array in post.log_parameters.items()}
             parts[name] = post.law.log_loss(columns, rows, np) + post.log_drift(rows)
-        log_loss = source.mix(parts)
+        log_loss = frontier.source.mix(parts)
     table = pd.DataFrame({name: np.exp(row) for name, row in at.items()})
     table["loss"] = np.exp(np.median(log_loss, axis=0))
-    return table.set_axis(pd.Index(np.exp(log_budgets), name="compute"))
+    return table
 
 
-def _on_budget(
-    line: Line, log_budgets: np.ndarray, resources: Mapping[str, np.ndarray]
-) -> dict[str, np.ndarray]:
+def _on_budget(frontier: Frontier) -> dict[str, np.ndarray]:
     """Log sizes at the medians of all resources but the last, which the cost then sets."""
-    *first, last = resources
-    at = {name: np.median(np.log(resources[name]), axis=0) for name in first}
+    cost, log_budgets = frontier.line.cost, frontier.log_budgets
+    *first, last = frontier.logs
+    at = {name: np.median(frontier.logs[name], axis=0) for name in first}
     # The cost is a product of powers, so that its log is linear in the last one's.
-    rest = line.cost.log_cost(at | {last: np.zeros_like(log_budgets)})
-    order = line.cost.log_cost(at | {last: np.ones_like(log_budgets)}) - rest
+    rest = cost.log_cost(at | {last: np.zeros_like(log_budgets)})
+    order = cost.log_cost(at | {last: np.ones_like(log_budgets)}) - rest
     return at | {last: (log_budgets - rest) / order}
-
-
-def _convergence(
-    posterior: Posterior, budgets: np.ndarray, found: Optimum
-) -> tuple[Diagnosis, pd.DataFrame]:
-    """R-hat and ESS of the planned quantities themselves."""
-    chains = posterior.draws.sizes["chain"]
-    quantities = {
-        f"log {name}* at {budget:g}": array[:, j].reshape(chains, -1)
-        for j, budget in enumerate(budgets)
-        for name, array in {**found.logs, "L": found.log_drifted}.items()
-    }
-    table = posterior.describe(quantities)
-    if broken := [name for name, values in quantities.items() if not np.all(np.isfinite(values))]:
-        return Diagnosis((f"{', '.join(broken)} is not finite for some draws.",)), table
-    # The importance-sampled posterior was judged as a whole.
-    if table.empty or "importance_ess" in posterior.record:
-        return Diagnosis(), table
-    least = table[["ess_bulk", "ess_tail"]].min(axis=1)
-    bad = table.assign(ess=least)[(table["r_hat"] > MAX_RHAT) | (least < MIN_ESS)]
-    refusals = tuple(
-        f"{name} did not converge (R-hat {beside(row['r_hat'], MAX_RHAT, 3)}, ESS "
-        f"{beside(row['ess'], MIN_ESS, 0)})."
-        for name, row in bad.iterrows()
-    )
-    return Diagnosis(refusals), table
-
-
-def _limited(source: AbstractPosterior, line: Line, table: pd.DataFrame) -> tuple[str, ...]:
-    """Say which limits are active, and which constant is not the posterior's."""
-    out = []
-    if line.plain or table.empty:
-        return ()
-    near = 1 - 1e-9
-    stored = np.exp(line.cost.log_stored(np.log(table["N"].to_numpy())))
-    if np.any(stored >= line.size_cap * near):
-        out.append(f"N_max = {line.size_cap:g} limits the plan: a larger model would be better.")
-    if np.any(table["D"] >= line.data_cap * near):
-        out.append(f"D_max = {line.data_cap:g} limits the plan: more data would be better.")
-    spent = np.exp(line.cost.log_cost({n: np.log(table[n].to_numpy()) for n in ("N", "D")}))
-    if np.any(spent >= line.compute_cap * near):
-        out.append(
-            f"the hours limit the training to {line.compute_cap:.3g} FLOP: more chips or time "
-            "would be better."
-        )
-    laws = [post.law for post in source.members.values()]
-    if any(line.repeats(law) for law in laws) and np.any(table["D"] > line.unique):
-        out.append(
-            f"data repeat {table['D'].max() / line.unique:.3g} times; what repetition is worth is "
-            f"taken from R = {line.repetition:.4g} (Muennighoff et al. 2023), not from these runs."
-        )
-    return tuple(out)

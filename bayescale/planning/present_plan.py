@@ -9,10 +9,9 @@ import pandas as pd
 from jaxtyping import Float
 
 from bayescale.errors import UsageError
-from bayescale.planning.allocation import losses_at, optimum
-from bayescale.planning.budget_line import Line
+from bayescale.planning.allocation import losses_at
 from bayescale.planning.compute_multiplier import least_compute
-from bayescale.posteriors.abstract import AbstractPosterior
+from bayescale.planning.frontier import Frontier
 
 QUANTILES = {"q10": 0.10, "q50": 0.50, "q90": 0.90}
 
@@ -88,36 +87,25 @@ class Present:
         ]
 
 
-def compare_with(
-    source: AbstractPosterior,
-    line: Line,
-    present: Mapping[str, float],
-    log_budgets: np.ndarray,
-    best: np.ndarray,
-    recommended_loss: np.ndarray,
-) -> Present:
+def compare_with(frontier: Frontier, present: Mapping[str, float], log_size: np.ndarray) -> Present:
     """Set a present plan against the recommended one.
 
     Parameters
     ----------
-    source
-        A posterior or a stack.
-    line
-        Where a budget can be spent.
+    frontier
+        The optimum at the budgets of the plan.
     present
         N, and D; without D all that the budget leaves.
-    log_budgets
-        Budgets of the plan, (budget,).
-    best
-        Lowest loss of each draw at each budget, by the law alone.
-    recommended_loss
-        Loss at the recommended plan, draw by draw.
+    log_size
+        Log N that is recommended at each budget.
 
     Raises
     ------
     UsageError
         If N or D is missing, unknown or out of range, or the present plan cannot be trained.
     """
+    source, line, log_budgets = frontier.source, frontier.line, frontier.log_budgets
+    recommended = np.exp(frontier.losses(log_size, drift=True))
     size, data = sizes_of(present)
     log_size = np.full(log_budgets.shape, np.log(size))
     if data is None:
@@ -138,9 +126,8 @@ def compare_with(
         own[name] = losses_at(post, line, log_size, log_data, drift=False)
     least = least_compute(source, line, own)
     bare = np.exp(losses_at(source, line, log_size, log_data, drift=False))
-    if not np.allclose(spent, log_budgets, rtol=0, atol=1e-9):
-        optima = {n: optimum(post, line, spent) for n, post in source.members.items()}
-        best = source.mix({name: np.exp(one.log_loss) for name, one in optima.items()})
+    same = np.allclose(spent, log_budgets, rtol=0, atol=1e-9)
+    best = (frontier if same else frontier.at(spent)).least
     return Present(
         size=np.exp(log_size),
         data=np.exp(log_data),
@@ -148,7 +135,7 @@ def compare_with(
         loss=loss,
         regret=bare - best,
         waste=np.exp(spent - least),
-        worse=np.mean(recommended_loss < loss, axis=0),
+        worse=np.mean(recommended < loss, axis=0),
     )
 
 

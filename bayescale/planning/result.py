@@ -12,8 +12,8 @@ from jaxtyping import Float
 from bayescale.cost import AbstractCost, Hardware, critical_batch, extra_compute, extra_steps
 from bayescale.diagnosis import Diagnosis
 from bayescale.errors import UsageError
-from bayescale.planning.allocation import Optimum, losses_at, spends_size_and_data
-from bayescale.planning.budget_line import Line
+from bayescale.planning.budget_line import BudgetLine
+from bayescale.planning.frontier import Frontier
 from bayescale.planning.objectives import AbstractObjective
 from bayescale.planning.present_plan import Present
 from bayescale.planning.targets import Targets
@@ -24,25 +24,6 @@ QUANTILES = {"q10": 0.10, "q50": 0.50, "q90": 0.90}
 
 FLAT = 0.01
 """Share of extra compute that defines the valley by default."""
-
-
-@dataclass(frozen=True)
-class Means:
-    """What a plan's compute is trained with.
-
-    Parameters
-    ----------
-    hardware
-        Chips and their price; None where neither was given.
-    served
-        Tokens to be served.
-    batch
-        Tokens a batch; None where not given.
-    """
-
-    hardware: Hardware | None = None
-    served: float = 0.0
-    batch: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,25 +43,24 @@ class Plan:
         posterior median of the loss there.
     diagnosis
         The posterior's verdict together with that on these quantities.
-    cost
-        Cost model.
     exponent_draws
         Universal exponents of the optimum (`theory.optimum`), draw by draw; none for a law
         without weights, and where limits or another cost decide.
     convergence
         Summary of ``log R*`` and ``log L*`` at each budget with their R-hat and ESS.
-    source
-        The posterior or stack that was planned with.
-    line
-        Cost and limits.
+    frontier
+        The optimum of every draw of each law, with the posterior, the cost and the limits.
     objective
         What the recommended choice minimises.
-    optima
-        The optimum of every draw of each law.
     far
-        Training compute over that of the largest run, at each budget; None without runs.
-    means
-        What the compute is trained with.
+        Multiple of the largest run at which the recommended one lies, at each budget
+        (`bayescale.posteriors.distance`); None without runs.
+    hardware
+        Chips and their price; None where neither was given.
+    inference_tokens
+        Tokens to be served.
+    batch
+        Tokens a batch; None where not given.
     targets
         What targets take, where targets were given.
     present
@@ -92,17 +72,36 @@ class Plan:
     loss: Float[np.ndarray, "draw budget"]
     recommended: pd.DataFrame
     diagnosis: Diagnosis
-    cost: AbstractCost
     exponent_draws: Mapping[str, np.ndarray]
     convergence: pd.DataFrame
-    source: AbstractPosterior = field(repr=False)
-    line: Line = field(repr=False)
+    frontier: Frontier = field(repr=False)
     objective: AbstractObjective
-    optima: Mapping[str, Optimum] = field(repr=False)
     far: Float[np.ndarray, " budget"] | None
-    means: Means = Means()
+    hardware: Hardware | None = None
+    inference_tokens: float = 0.0
+    batch: float | None = None
     targets: Targets | None = None
     present: Present | None = None
+
+    @property
+    def source(self) -> AbstractPosterior:
+        """The posterior or stack that was planned with."""
+        return self.frontier.source
+
+    @property
+    def line(self) -> BudgetLine:
+        """Cost and limits."""
+        return self.frontier.line
+
+    @property
+    def cost(self) -> AbstractCost:
+        """Cost model."""
+        return self.line.cost
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the gate refuses or warns."""
+        return self.diagnosis.reasons
 
     @property
     def trusted(self) -> bool:
@@ -166,8 +165,7 @@ class Plan:
         """
         self._require_line("a valley in N")
         log_size = np.log(self.recommended["N"].to_numpy())
-        logs = np.log(self.compute)
-        return valley(self.source, self.line, self.objective, logs, log_size, self.optima, extra)
+        return valley(self.frontier, self.objective, log_size, extra)
 
     @cached_property
     def regret(self) -> Float[np.ndarray, "draw budget"]:
@@ -179,10 +177,8 @@ class Plan:
             If the cost is not one of N and D.
         """
         self._require_line("the regret")
-        size, data = (np.log(self.recommended[name].to_numpy()) for name in ("N", "D"))
-        bare = losses_at(self.source, self.line, size, data, drift=False)
-        best = {name: one.log_loss for name, one in self.optima.items()}
-        return np.exp(bare) - np.exp(self.source.mix(best))
+        log_size = np.log(self.recommended["N"].to_numpy())
+        return np.exp(self.frontier.losses(log_size, drift=False)) - self.frontier.least
 
     def laws(self) -> pd.DataFrame:
         """What each law of a stack would say: how much the form matters.
@@ -195,7 +191,7 @@ class Plan:
         rows: dict[tuple[float, str], dict[str, float]] = {}
         shares = self.source.weights
         for j, compute in enumerate(self.compute):
-            for name, one in self.optima.items():
+            for name, one in self.frontier.optima.items():
                 medians = {r: np.exp(np.median(a[:, j])) for r, a in one.logs.items()}
                 medians["loss"] = np.exp(np.median(one.log_drifted[:, j]))
                 told = {key: float(number) for key, number in medians.items()}
@@ -222,8 +218,8 @@ class Plan:
         size, data = self.recommended["N"].to_numpy(), self.recommended["D"].to_numpy()
         token = np.exp(self.cost.log_token(np.log(size)))
         training = token * data
-        table = {"training": training, "serving": token * self.means.served / 3}
-        hardware = self.means.hardware
+        table = {"training": training, "serving": token * self.inference_tokens / 3}
+        hardware = self.hardware
         if hardware is not None:
             table["gpu_hours"] = np.array([hardware.gpu_hours(float(c)) for c in training])
             if hardware.gpus is not None:
@@ -232,17 +228,17 @@ class Plan:
                 table["money"] = table["gpu_hours"] * hardware.price
         if np.isfinite(self.line.unique):
             table["epochs"] = data / self.line.unique
-        if self.means.batch is not None:
+        if self.batch is not None:
             critical = critical_batch(self.recommended["loss"].to_numpy())
             table["critical_batch"] = critical
-            table["extra_compute"] = extra_compute(self.means.batch, critical)
-            table["extra_steps"] = extra_steps(self.means.batch, critical)
+            table["extra_compute"] = extra_compute(self.batch, critical)
+            table["extra_steps"] = extra_steps(self.batch, critical)
         return pd.DataFrame(table, index=pd.Index(self.compute, name="compute"))
 
     def advice(self) -> tuple[str, ...]:
         """Sentences: how flat the choice is, and how it compares with the present plan."""
         out = []
-        if not spends_size_and_data(self.line):
+        if not self.line.spends_size_and_data:
             return ()
         for compute, row in self.valley().iterrows():
             out.append(
@@ -275,7 +271,7 @@ class Plan:
             "exponents": self.exponents().to_dict(orient="index"),
             "extrapolation": None if self.far is None else [float(far) for far in self.far],
         }
-        if spends_size_and_data(self.line):
+        if self.line.spends_size_and_data:
             out["valley"] = _records(self.valley())
             out["regret"] = [float(r) for r in self.regret.mean(axis=0)]
             out["bill"] = _records(self.bill())
@@ -296,7 +292,7 @@ class Plan:
         return range(len(self.compute))
 
     def _require_line(self, what: str) -> None:
-        if not spends_size_and_data(self.line):
+        if not self.line.spends_size_and_data:
             told = ", ".join(r.name for r in self.cost.resources)
             raise UsageError(
                 f"{what} is known for costs in N and D; cost '{self.cost.name}' is one in {told}."

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayescale.cost import AbstractCost
-from bayescale.planning.budget_line import Line, log_data, log_resources
+from bayescale.planning.budget_line import BudgetLine, log_data, log_resources
 from bayescale.planning.objectives import AbstractObjective
 from bayescale.posteriors.abstract import Piece
 from theory.declaration.law import AbstractLaw
@@ -28,7 +28,7 @@ ANYWHERE, NEAR = (65, 60), (33, 44)
 def best_sizes(
     law: AbstractLaw,
     parameters: Mapping[str, np.ndarray],
-    line: Line,
+    line: BudgetLine,
     log_budgets: np.ndarray,
     span: tuple[np.ndarray, np.ndarray],
 ) -> np.ndarray:
@@ -58,7 +58,7 @@ def best_sizes(
 
 def best_size(
     pieces: Sequence[Piece],
-    line: Line,
+    line: BudgetLine,
     objective: AbstractObjective,
     log_budgets: np.ndarray,
     best: np.ndarray,

@@ -16,9 +16,9 @@ from jaxtyping import Float
 from scipy import optimize
 
 from bayescale.errors import UsageError
-from bayescale.planning.allocation import losses_at, optimum, recommended
-from bayescale.planning.budget_line import Line
+from bayescale.planning.budget_line import BudgetLine
 from bayescale.planning.compute_multiplier import LARGEST, least_compute, smallest
+from bayescale.planning.frontier import Frontier
 from bayescale.planning.objectives import AbstractObjective
 from bayescale.planning.objectives.median import Median
 from bayescale.planning.objectives.quantile import Quantile
@@ -94,7 +94,7 @@ class Targets:
 
 def budgets_for(
     source: AbstractPosterior,
-    line: Line,
+    line: BudgetLine,
     targets: float | Sequence[float] | np.ndarray,
     confidence: float,
 ) -> Targets:
@@ -126,21 +126,19 @@ def budgets_for(
     return Targets(losses, confidence, np.exp(compute), np.concatenate(needed, axis=1))
 
 
-def reach(
-    source: AbstractPosterior, line: Line, objective: AbstractObjective, log_budgets: np.ndarray
-) -> Float[np.ndarray, "draw budget"]:
+def reach(frontier: Frontier, objective: AbstractObjective) -> Float[np.ndarray, "draw budget"]:
     """Log loss of every draw at the allocation that an objective recommends at each budget."""
-    optima = {name: optimum(post, line, log_budgets) for name, post in source.members.items()}
-    log_size = recommended(source, line, objective, log_budgets, optima)
-    return losses_at(source, line, log_size, line.log_data(log_size, log_budgets), drift=True)
+    return frontier.losses(frontier.recommended(objective), drift=True)
 
 
-def _budget(source: AbstractPosterior, line: Line, log_target: float, confidence: float) -> float:
+def _budget(
+    source: AbstractPosterior, line: BudgetLine, log_target: float, confidence: float
+) -> float:
     """Log of the least budget; infinite where there is none."""
 
     def short(log_budget: float, objective: AbstractObjective) -> float:
-        at = np.array([log_budget])
-        return float(np.quantile(reach(source, line, objective, at), confidence)) - log_target
+        there = Frontier(source, line, np.array([log_budget]))
+        return float(np.quantile(reach(there, objective), confidence)) - log_target
 
     def root(low: float, high: float, objective: AbstractObjective, precision: float) -> float:
         if short(low, objective) <= 0:
@@ -150,7 +148,7 @@ def _budget(source: AbstractPosterior, line: Line, log_target: float, confidence
     scan = np.linspace(smallest(line), LARGEST, SCAN)
     # The median of N takes no search, and is close: the loss is flat.
     easy, exact = Median(), Quantile(confidence)
-    gaps = np.quantile(reach(source, line, easy, scan), confidence, axis=0) - log_target
+    gaps = np.quantile(reach(Frontier(source, line, scan), easy), confidence, axis=0) - log_target
     enough = np.flatnonzero(gaps <= 0)
     if not enough.size:
         # What the law may be wrong by grows with distance, so that a quantile may turn up again.

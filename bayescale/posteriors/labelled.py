@@ -1,6 +1,5 @@
 """Draws with names: the ArviZ tree of a posterior, and the record of how it was made."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -53,11 +52,11 @@ def _texts(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-def record_of(runs: Runs, *, engine: str, seed: int, facts: Mapping[str, Any]) -> dict[str, Any]:
+def record_of(runs: Runs, *, engine: str, seed: int, draws: Draws) -> dict[str, Any]:
     """What to remember of a fit: table, engine, seed, versions and the engine's own numbers."""
     from importlib.metadata import version
 
-    packages = ("bayescale", "jax", "numpyro", "arviz-stats", "numpy", "scipy")
+    packages = ("bayescale", "numpy", "scipy", "arviz-stats", *draws.packages)
     return {
         "engine": engine,
         "seed": seed,
@@ -66,5 +65,5 @@ def record_of(runs: Runs, *, engine: str, seed: int, facts: Mapping[str, Any]) -
         "data_hash": runs.data_hash,
         "notes": list(runs.notes),
         "versions": {name: version(name) for name in packages},
-        **facts,
+        **draws.facts,
     }

@@ -33,14 +33,14 @@ from bayescale.errors import DiagnosticsWarning
 from bayescale.fitting.many import fit_many
 from bayescale.models.model import Model
 from bayescale.planning.allocation import optimum
-from bayescale.planning.budget_line import Line
+from bayescale.planning.budget_line import BudgetLine
 from bayescale.runs.table import Runs, read_runs
 
 jax.config.update("jax_enable_x64", True)
 
 RESULTS = Path(__file__).with_suffix(".json")
 COST = costs.get("6ND")
-LINE = Line(COST)
+LINE = BudgetLine(COST)
 TARGET, BUDGET, RUNS, NOISE = 1e23, 1e19, 35, 0.005
 STAGES = (0.1, 0.3, 1.0)
 PIVOT = {"N": 3e7, "D": 1e9}

@@ -23,8 +23,10 @@ import pandas as pd
 from arviz_stats.base import array_stats
 
 import bayescale as bs
+from bayescale import engines
+from bayescale.engines import nuts
 from bayescale.engines.attempts import Attempt
-from bayescale.engines.samplers import numpyro as nuts
+from bayescale.engines.engine import Sampling
 from bayescale.models.model import Model
 from bayescale.posteriors.groups import GroupPosterior
 from bayescale.runs.table import Runs
@@ -111,9 +113,7 @@ def made(law: str) -> dict[str, Any]:
     runs = bs.load(DATASET)
     model = Model.for_runs(law, runs)
     with long_attempt():
-        result = nuts.Engine().sample(
-            model, runs, draws=DRAWS, chains=CHAINS, seed=SEED, progress=print
-        )
+        result = engines.get("numpyro").sample(model, runs, Sampling(DRAWS, CHAINS, SEED, print))
     divergent = int(result.sample_stats["diverging"].sum())
     found = {n: summary(v) for n, v in quantities(model, dict(result.coordinates)).items()}
     reported(law, found, divergent)

@@ -94,7 +94,7 @@ def cases() -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
                     fits["chinchilla"],
                     compute=1e15,
                     inference_tokens=1e9,
-                    D_max=2e7,
+                    limits=bs.Limits(D_max=2e7),
                     objective="cvar(0.9)",
                 ).summary()
             )

@@ -101,14 +101,12 @@ from bayescale.engines.samplers.laplace import Engine as Laplace
 
 
 class Engine(AbstractEngine):
-    name = "toy_engine"
-    markov_chain = False
+    meaning = "Laplace, for play"
+    packages = ("jax",)
 
-    def sample(self, model, runs, *, draws, chains, seed, progress):
-        progress("playing")
-        return Laplace().sample(
-            model, runs, draws=draws, chains=chains, seed=seed, progress=progress
-        )
+    def sample(self, model, runs, sampling):
+        sampling.progress("playing")
+        return Laplace().sample(model, runs, sampling)
 """
 
 OBJECTIVE = """
@@ -433,11 +431,10 @@ def test_a_toy_dataset_is_listed_loaded_and_named_in_the_message(
 
 @pytest.mark.usefixtures("toys")
 @pytest.mark.parametrize("name", [*ENGINES, toy("engine")])
-def test_an_engine_is_called_after_its_file_and_draws_by_one_signature(name: str):
+def test_an_engine_says_what_it_does_and_draws_by_one_signature(name: str):
     engine = engines.get(name)
     assert isinstance(engine, AbstractEngine)
-    assert engine.name == name
-    assert engine.markov_chain in (True, False)
+    assert engine.meaning
     promised = inspect.signature(AbstractEngine.sample).parameters
     assert [*inspect.signature(engine.sample).parameters] == [*promised][1:]
 
@@ -511,20 +508,25 @@ def test_a_file_with_two_classes_of_a_kind_is_refused():
 
 
 def retyped(text: str, known: Mapping[str, Any]) -> set[str]:
-    """Names quoted in a text, where they are several but not all."""
-    quoted = {name for name in known if re.search(rf"[\"'`]{re.escape(name)}[\"'`(]", text)}
-    return quoted if 1 < len(quoted) < len(known) else set()
+    """Quoted names that stand in one clause of a text with another, which makes a list of them."""
+    quoted = "|".join(map(re.escape, known))
+    found = [
+        re.findall(rf"[\"'`]({quoted})(?:\([^)]*\))?[\"'`]", clause)
+        for clause in re.split(r"[;:]\s|\.\s", text)
+    ]
+    return {name for names in found if len({*names}) > 1 for name in names}
 
 
 LISTED = {"likelihood": LIKELIHOODS, "engine": ENGINES, "objective": OBJECTIVES, "cost": COSTS}
 
 
 @pytest.mark.parametrize("name", sorted(bs.__all__))
-def test_no_docstring_of_a_public_name_retypes_a_part_of_a_list(name: str):
+def test_no_docstring_of_a_public_name_retypes_a_list(name: str):
     text = inspect.getdoc(getattr(bs, name)) or ""
     assert [*filter(None, (retyped(text, known) for known in LISTED.values()))] == []
 
 
-def test_a_part_of_a_list_is_noticed():
-    assert retyped('``"studentt"`` or ``"normal"``', LIKELIHOODS) == {"studentt", "normal"}
-    assert retyped('``"studentt"``', LIKELIHOODS) == set()
+def test_a_list_is_noticed_but_not_a_default_beside_an_example():
+    assert retyped('``"studentt"`` (robust) or ``"normal"``', LIKELIHOODS) == {"studentt", "normal"}
+    assert retyped('``"cvar(0.9)"`` or ``"median"``', OBJECTIVES) == {"cvar", "median"}
+    assert retyped('by default ``"median"``; a level as in ``"cvar(0.9)"``', OBJECTIVES) == set()

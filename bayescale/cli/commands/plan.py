@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bayescale.cli.inputs import numbers, require_picture, shape_of, source_of
+from bayescale.cli.inputs import cost_of, numbers, require_picture, source_of
 from bayescale.cli.options import Cost
 from bayescale.cli.output import json_out, say, show, untrusted, write
 from bayescale.errors import Exit
@@ -96,10 +96,19 @@ def plan(
 
     What no budget reaches with the confidence asked is printed all the same, with an exit code.
     """
+    from bayescale.cost import Hardware
+    from bayescale.planning.limits import Limits
     from bayescale.planning.plan import plan as run_plan
 
     require_picture(output)
-    experts = {"active": active, "total": total}
+    chips = {
+        "chip": chip,
+        "utilisation": mfu,
+        "serving_utilisation": inference_mfu,
+        "price": price,
+        "gpus": gpus,
+    }
+    told = {name: value for name, value in chips.items() if value is not None}
     result = run_plan(
         source_of(posterior, group),
         compute=compute or None,
@@ -108,22 +117,15 @@ def plan(
         allocation=numbers(allocation, "allocation"),
         present=numbers(present, "present"),
         money=money,
-        cost=cost,
+        hours=hours,
+        cost=cost_of(cost, shape, active, total),
         objective=objective,
         inference_tokens=inference_tokens,
-        unique_tokens=unique_tokens,
-        N_max=n_max,
-        D_max=d_max,
-        sizes=tuple(size or ()),
-        shapes=[shape_of(text) for text in shape or ()],
-        experts={k: v for k, v in experts.items() if v is not None} or None,
+        limits=Limits(
+            N_max=n_max, D_max=d_max, unique_tokens=unique_tokens, sizes=tuple(size or ())
+        ),
+        hardware=Hardware(**told) if told else None,
         at=numbers(at, "at"),
-        chip=chip,
-        mfu=mfu,
-        inference_mfu=inference_mfu,
-        price=price,
-        gpus=gpus,
-        hours=hours,
         batch=batch,
         force=force,
     )
@@ -151,10 +153,10 @@ def _print(result: "Plan") -> None:
     show(result.summary())
     if result.present is not None:
         show(result.present.summary())
-    if len(result.optima) > 1:
+    if len(result.source.members) > 1:
         write("what each law would say alone:")
         show(result.laws())
-    if result.means.hardware is not None or not result.line.plain:
+    if result.hardware is not None or not result.line.plain:
         show(result.bill())
     for sentence in result.advice():
         write(sentence)

@@ -13,14 +13,13 @@ import numpy as np
 from scipy import stats
 
 from bayescale.diagnosis import smooth_weights
-from bayescale.engines.engine import AbstractEngine
+from bayescale.engines.engine import AbstractEngine, Sampling
 from bayescale.engines.mode import NoModeFound, find_mode
 from bayescale.errors import DiagnosticsRefused
 from bayescale.models.density import Density
 from bayescale.models.draws import Draws
 from bayescale.models.model import Model
 from bayescale.models.observations import Observations
-from bayescale.progress import Progress
 from bayescale.runs.table import Runs
 
 PROPOSALS = 10_000
@@ -38,19 +37,10 @@ TAIL = 7.0
 class Engine(AbstractEngine):
     """Mode, curvature, importance resampling; draws are independent."""
 
-    name: ClassVar[str] = "laplace"
-    markov_chain: ClassVar[bool] = False
+    meaning: ClassVar[str] = "mode, curvature, importance resampling"
+    packages: ClassVar[tuple[str, ...]] = ("jax",)
 
-    def sample(
-        self,
-        model: Model,
-        runs: Runs,
-        *,
-        draws: int | None,
-        chains: int,
-        seed: int,
-        progress: Progress,
-    ) -> Draws:
+    def sample(self, model: Model, runs: Runs, sampling: Sampling) -> Draws:
         """Draw by importance resampling; see `AbstractEngine.sample`.
 
         Raises
@@ -59,18 +49,19 @@ class Engine(AbstractEngine):
             If no posterior mode was found.
         """
         density = Density(model)
-        count = chains * (DEFAULT_DRAWS if draws is None else draws)
-        rng = np.random.default_rng(seed)
+        chains = sampling.chains
+        count = chains * (DEFAULT_DRAWS if sampling.draws is None else sampling.draws)
+        rng = np.random.default_rng(sampling.seed)
         with jax.enable_x64(True):
             observed = model.observe(runs)
-            progress("looking for the posterior mode")
+            sampling.progress("looking for the posterior mode")
             try:
                 mode = find_mode(density, observed, rng=rng)
             except NoModeFound as error:
                 raise DiagnosticsRefused(
                     f"the Laplace engine found no posterior mode ({error}); use engine='numpyro'."
                 ) from error
-            progress(f"importance sampling: {PROPOSALS} proposals")
+            sampling.progress(f"importance sampling: {PROPOSALS} proposals")
             at = (mode.position, mode.covariance)
             try:
                 proposal = stats.multivariate_t(*at, df=TAIL)  # pyright: ignore[reportArgumentType]
@@ -98,7 +89,8 @@ class Engine(AbstractEngine):
             "importance_ess": float(1.0 / np.sum(weights**2)),
             "proposals": PROPOSALS,
         }
-        return Draws(values, {"lp": log_posterior[chosen].reshape(chains, -1)}, facts)
+        lp = log_posterior[chosen].reshape(chains, -1)
+        return Draws(values, {"lp": lp}, facts, self.packages)
 
 
 def _log_densities(density: Density, positions: np.ndarray, observed: Observations) -> np.ndarray:

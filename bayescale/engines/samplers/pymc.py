@@ -3,23 +3,26 @@
 Chains start around the posterior mode, and the metric knows of correlations (nutpie's low-rank
 one, PyMC's dense one): a third of the steps of a diagonal metric on the Chinchilla runs. Draws are
 doubled, from the beginning and with the same seed, until the effective sample size suffices.
+
+PyTensor keeps what Numba compiled, and what was kept may round differently from what was compiled
+anew: the same seed gives the same draws only by the same machine code.
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, final
 
 import jax
 import numpy as np
 
 from bayescale.engines.attempts import MAXIMUM, Attempt, failure, persist, suffices
-from bayescale.engines.engine import AbstractEngine
+from bayescale.engines.engine import AbstractEngine, Sampling
 from bayescale.engines.mode import start_of_chains
 from bayescale.models.density import Density
 from bayescale.models.draws import Draws
 from bayescale.models.export import to_pymc
 from bayescale.models.model import Model
-from bayescale.progress import Progress
 from bayescale.runs.table import Runs
 from theory.declaration.forward import ForwardLaw
 
@@ -50,30 +53,24 @@ Sampler = Callable[[int, Attempt], Any]
 class Engine(AbstractEngine):
     """NUTS by nutpie or PyMC; smaller steps where draws diverge."""
 
-    name: ClassVar[str] = "pymc"
-    markov_chain: ClassVar[bool] = True
+    meaning: ClassVar[str] = "NUTS by nutpie or PyMC"
+    packages: ClassVar[tuple[str, ...]] = ("pymc", "pytensor")
 
-    def sample(
-        self,
-        model: Model,
-        runs: Runs,
-        *,
-        draws: int | None,
-        chains: int,
-        seed: int,
-        progress: Progress,
-    ) -> Draws:
+    def sample(self, model: Model, runs: Runs, sampling: Sampling) -> Draws:
         """Draw by NUTS; see `AbstractEngine.sample`."""
-        density = Density(model)
+        with _double_precision():
+            return self._sample(model, runs, sampling)
+
+    def _sample(self, model: Model, runs: Runs, sampling: Sampling) -> Draws:
+        density, progress, draws = Density(model), sampling.progress, sampling.draws
         progress("looking for the posterior mode")
-        start, facts = _start(density, runs, seed)
+        start, facts = _start(density, runs, sampling.seed)
         made = to_pymc(model, runs)
         # What only JAX can differentiate has no compiled form elsewhere.
         backend = "jax" if isinstance(model.law, ForwardLaw) else "numba"
         name, make = _available()
         progress(f"NUTS by {name}: compiling")
-        sampler = make(made, start, backend, chains, seed)
-        judged = draws is None and chains > 1
+        sampler = make(made, start, backend, sampling)
 
         def positions(tree: Any) -> np.ndarray:
             return density.unconstrain(_coordinates(density, tree))
@@ -81,15 +78,15 @@ class Engine(AbstractEngine):
         def once(attempt: Attempt) -> Any:
             count = FIRST if draws is None else draws
             while True:
-                progress(f"NUTS: {chains} chains of {attempt.warmup} + {count} draws")
+                progress(f"NUTS: {sampling.chains} chains of {attempt.warmup} + {count} draws")
                 tree = sampler(count, attempt)
-                if not judged or suffices(positions(tree), progress):
+                if not sampling.judged or suffices(positions(tree), progress):
                     return tree
                 count = min(2 * count, MAXIMUM)
 
         def why_not(tree: Any) -> str | None:
             diverging = tree["sample_stats"]["diverging"].to_numpy()
-            return failure(diverging, positions(tree), judged=judged)
+            return failure(diverging, positions(tree), judged=sampling.judged)
 
         tree, tried = persist(ATTEMPTS, once, why_not, progress)
         stats = tree["sample_stats"]
@@ -100,14 +97,29 @@ class Engine(AbstractEngine):
             if known in stats
         }
         facts = {**facts, **tried, "sampler": name}
-        return Draws(_coordinates(density, tree), sample_stats, facts)
+        packages = tuple(dict.fromkeys([*self.packages, name]))
+        return Draws(_coordinates(density, tree), sample_stats, facts, packages)
+
+
+@contextmanager
+def _double_precision() -> Iterator[None]:
+    """JAX in double precision, in all threads while chains run in threads of their own.
+
+    PyTensor demands it of the whole process as soon as it compiles to JAX; afterwards it is what
+    it was.
+    """
+    before = jax.config.jax_enable_x64
+    try:
+        jax.config.update("jax_enable_x64", True)
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", before)
 
 
 def _start(density: Density, runs: Runs, seed: int) -> tuple[dict[Any, Any], dict[str, Any]]:
     """Where chains begin, and how the search for it went."""
-    with jax.enable_x64(True):
-        observed = density.model.observe(runs)
-        start = start_of_chains(density, observed, np.random.default_rng(seed))
+    observed = density.model.observe(runs)
+    start = start_of_chains(density, observed, np.random.default_rng(seed))
     at = density.constrain(start.centre)
     return {name: np.asarray(at[name]) for name in density.model.free}, start.facts
 
@@ -125,8 +137,7 @@ def _by_nutpie(
     made: "pm.Model",
     start: dict[Any, Any],
     backend: Literal["numba", "jax"],
-    chains: int,
-    seed: int,
+    sampling: Sampling,
 ) -> Sampler:
     import nutpie
 
@@ -144,8 +155,8 @@ def _by_nutpie(
             compiled,
             draws=draws,
             tune=attempt.warmup,
-            chains=chains,
-            seed=seed,
+            chains=sampling.chains,
+            seed=sampling.seed,
             adaptation="low_rank",
             target_accept=attempt.acceptance,
             save_warmup=False,
@@ -159,8 +170,7 @@ def _by_pymc(
     made: "pm.Model",
     start: dict[Any, Any],
     backend: Literal["numba", "jax"],
-    chains: int,
-    seed: int,
+    sampling: Sampling,
 ) -> Sampler:
     import pymc as pm
 
@@ -171,9 +181,9 @@ def _by_pymc(
             return pm.sample(
                 draws,
                 tune=attempt.warmup,
-                chains=chains,
+                chains=sampling.chains,
                 cores=1,  # forked processes deadlock once JAX has started
-                random_seed=seed,
+                random_seed=sampling.seed,
                 nuts_sampler="pymc",
                 init="jitter+adapt_full",
                 initvals=start,

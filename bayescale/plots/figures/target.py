@@ -58,7 +58,7 @@ def target(plan: Plan) -> Figure:
             "range of compute to draw; ask for a higher loss."
         )
     budgets = np.geomspace(marked.min() / AROUND, marked.max() * AROUND, BUDGETS)
-    loss = np.exp(reach(plan.source, plan.line, Median(), np.log(budgets)))
+    loss = np.exp(reach(plan.frontier.at(np.log(budgets)), Median()))
     with style.styled():
         figure = style.Plot(5.0, 4.8)
         above, below = figure.subplots(2, 1, sharex=True)

@@ -58,11 +58,11 @@ def valley(plan: Plan, budget: int = -1) -> Figure:
     log_budget = float(np.log(plan.compute[budget]))
     sizes = _sizes(plan, log_budget, float(one["N"]))
     log_data = plan.line.log_data(np.log(sizes), np.full(sizes.shape, log_budget))
-    best = plan.source.mix({name: o.log_loss[:, [budget]] for name, o in plan.optima.items()})
+    best = plan.frontier.least[:, [budget]]
     log_size = np.log(sizes)
     loss = np.exp(losses_at(plan.source, plan.line, log_size, log_data, drift=True))
     bare = np.exp(losses_at(plan.source, plan.line, log_size, log_data, drift=False))
-    regret = MILLI * (bare - np.exp(best))
+    regret = MILLI * (bare - best)
     with style.styled():
         figure = style.Plot(5.0, 4.8)
         above, below = figure.subplots(2, 1, sharex=True)

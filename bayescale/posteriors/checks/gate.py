@@ -56,7 +56,7 @@ def judged_posterior(
     engine, seed
         How the draws were made.
     """
-    record = record_of(runs, engine=engine, seed=seed, facts=draws.facts)
+    record = record_of(runs, engine=engine, seed=seed, draws=draws)
     unjudged = Posterior(model.law, model, to_tree(model, runs, draws), Diagnosis(), record)
     return replace(unjudged, diagnosis=judge(unjudged))
 

@@ -213,4 +213,3 @@ def score(noise: Noise, log_loss: np.ndarray) -> Float[np.ndarray, "*draw run"]:
     """``scale d log p/d location``, by a central difference."""
     ends = [noise.shifted(step * noise.scale).log_density(log_loss, np) for step in (STEP, -STEP)]
     return (ends[0] - ends[1]) / (2.0 * STEP)
-

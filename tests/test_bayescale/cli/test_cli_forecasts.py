@@ -10,6 +10,8 @@ from typer.testing import CliRunner, Result
 
 import bayescale as bs
 from bayescale.cli.app import app
+from bayescale.validation import calibrate as calibrate_module
+from bayescale.validation import compare as compare_module
 from bayescale.validation.calibrate import Calibration
 from bayescale.validation.forecast import Forecast
 from bayescale.validation.leave_future_out import Cut, Outlook
@@ -50,7 +52,7 @@ def test_posteriors_of_one_law_go_by_the_names_of_their_files(
         seen.append(list(posteriors))
         return pd.DataFrame({"elpd": [0.0]}, index=pd.Index(["x"], name="posterior"))
 
-    monkeypatch.setattr("bayescale.validation.compare.compare", compare)
+    monkeypatch.setattr(compare_module, "compare", compare)
     second = saved.parent / "again.nc"
     folder = saved.parent / "folder"
     folder.mkdir()
@@ -78,7 +80,7 @@ def test_compare_refuses_a_refused_posterior_unless_forced(
 def test_compare_says_which_rows_are_not_reliable(
     saved: Path, other: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bayescale.validation.compare.MAX_PARETO_K", -1.0)
+    monkeypatch.setattr(compare_module, "MAX_PARETO_K", -1.0)
     result = run("compare", saved, other, "--by", "loo", "--json")
     assert result.exit_code == 0
     assert "warning: leaving one run out changes the posterior too much" in result.stderr
@@ -125,7 +127,7 @@ def test_calibrate_gives_people_means_and_reasons(
         asked.update(options, law=law)
         return Calibration(outlook, (one,), weights, {}, 0)
 
-    monkeypatch.setattr("bayescale.validation.calibrate.calibrate", calibrate)
+    monkeypatch.setattr(calibrate_module, "calibrate", calibrate)
     options = (*COLUMNS, "--cut", "1e18", "--cut", "1e19", "--likelihood", "normal")
     options += ("--engine", "laplace")
     result = run("calibrate", table, *options)

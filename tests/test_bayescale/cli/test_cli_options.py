@@ -13,11 +13,13 @@ import bayescale as bs
 from bayescale.cli.app import app
 from bayescale.diagnosis import Diagnosis
 from bayescale.engines import ENGINES
+from bayescale.fitting import groups as groups_module
 from bayescale.models.draws import Draws
 from bayescale.models.likelihoods import LIKELIHOODS
 from bayescale.posteriors.groups import GroupPosterior
 from bayescale.posteriors.labelled import record_of, to_tree
 from bayescale.posteriors.posterior import Posterior
+from bayescale.runs import datasets as datasets_module
 
 COLUMNS = ("--column", "N=Model Size", "--column", "C=Training FLOP")
 
@@ -62,7 +64,7 @@ def test_a_dataset_s_table_is_chosen_by_name(monkeypatch: pytest.MonkeyPatch) ->
         asked[name] = options
         return bs.read_runs(pd.DataFrame({"N": [1e8], "D": [1e10], "loss": [3.0]}))
 
-    monkeypatch.setattr("bayescale.runs.datasets.load", load)
+    monkeypatch.setattr(datasets_module, "load", load)
     result = run("fit", "gadre_overtrain", "--table", "rpj/c4_val")
     assert result.exit_code == 3  # one run is too few, which is said after it was loaded
     assert asked == {"gadre_overtrain": {"table": "rpj/c4_val", "columns": None}}
@@ -88,7 +90,7 @@ def grouped() -> GroupPosterior:
         name: rng.uniform(0.2, 0.4, (2, 100, 2) if shape else (2, 100))
         for name, shape in model.shapes.items()
     }
-    record = record_of(runs, engine="numpyro", seed=5, facts={})
+    record = record_of(runs, engine="numpyro", seed=5, draws=Draws(sites, {}))
     tree = to_tree(model, runs, Draws(sites, {}))
     return GroupPosterior(Posterior(model.law, model, tree, Diagnosis(), record))
 
@@ -102,7 +104,7 @@ def test_groups_are_fitted_printed_and_saved(
         asked.update(options, law=law)
         return grouped
 
-    monkeypatch.setattr("bayescale.fitting.groups.fit_groups", fit_groups)
+    monkeypatch.setattr(groups_module, "fit_groups", fit_groups)
     table, saved = tmp_path / "runs.csv", tmp_path / "groups.nc"
     table.write_text("D,loss,corpus,half\n1e9,3.1,a,x\n2e9,3.0,b,y\n")
     options = ("--law", "power_D", "--groups", "corpus", "--groups", "half", "--seed", "5")

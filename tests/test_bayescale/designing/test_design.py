@@ -18,7 +18,7 @@ from bayescale.designing.value import Worth
 from bayescale.errors import DiagnosticsRefused, DiagnosticsWarning, UsageError
 from bayescale.models.model import Model
 from bayescale.models.noise import Noise
-from bayescale.planning.budget_line import Line
+from bayescale.planning.budget_line import BudgetLine
 
 BUDGET, TARGET = 1e20, 1e23
 PIVOT = {"N": 1e8, "D": 1e10}
@@ -76,7 +76,7 @@ def test_what_is_predicted_of_a_batch_comes_true(ladder: bs.Posterior, found: De
 def test_the_slopes_are_those_of_the_law(ladder: bs.Posterior) -> None:
     import jax
 
-    line = Line(costs.get("6ND"))
+    line = BudgetLine(costs.get("6ND"))
     (local,) = localise(ladder, line, math.log(TARGET), draws=3, seed=0)
     points = {"N": np.log([1e8, 3e9]), "D": np.log([1e9, 4e10])}
     got = local.jacobian(points)[..., : len(local.coordinates)]
@@ -95,7 +95,7 @@ def test_the_slopes_are_those_of_the_law(ladder: bs.Posterior) -> None:
 def test_the_gradient_of_the_optimum_is_that_of_the_closed_form(ladder: bs.Posterior) -> None:
     import jax
 
-    line = Line(costs.get("6ND"))
+    line = BudgetLine(costs.get("6ND"))
     (local,) = localise(ladder, line, math.log(TARGET), draws=2, seed=0)
     assert ladder.model is not None
 

@@ -1,8 +1,11 @@
 """The PyMC engine: NumPyro's posterior, with and without nutpie, pooled, and of a program."""
 
+import os
+import subprocess
 import sys
 import warnings
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -10,12 +13,16 @@ from arviz_stats.base import array_stats
 
 import bayescale as bs
 from bayescale import engines
+from bayescale.engines import attempts as attempts_module
+from bayescale.engines import mode as mode_module
 from bayescale.engines.attempts import Attempt
-from bayescale.engines.engine import AbstractEngine
+from bayescale.engines.engine import AbstractEngine, Sampling
+from bayescale.engines.samplers import pymc as pymc_module
 from bayescale.engines.samplers.pymc import Engine
 from bayescale.errors import UsageError
 from bayescale.models.density import Density
 from bayescale.models.draws import Draws
+from bayescale.models.export import to_pymc
 from bayescale.models.model import Model
 from bayescale.runs.table import Runs
 from theory.declaration import symbols as s
@@ -46,8 +53,7 @@ def runs() -> Runs:
 
 
 def _draw(engine: AbstractEngine, model: Model, runs: Runs, **options) -> Draws:
-    options = {"draws": None, "chains": 4, "seed": 0, "progress": lambda stage: None, **options}
-    return engine.sample(model, runs, **options)
+    return engine.sample(model, runs, Sampling(**options))
 
 
 def _error(draws: np.ndarray) -> float:
@@ -142,7 +148,7 @@ def test_without_nutpie_pymc_samples_itself(
     runs: Runs, reference: Draws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "nutpie", None)
-    monkeypatch.setattr("bayescale.engines.samplers.pymc.ATTEMPTS", (Attempt(400, 0.9),))
+    monkeypatch.setattr(pymc_module, "ATTEMPTS", (Attempt(400, 0.9),))
     told: list[str] = []
     found = _draw(Engine(), MODEL, runs, draws=400, progress=told.append)
     assert found.facts["sampler"] == "pymc"
@@ -183,6 +189,26 @@ def _program() -> ForwardLaw:
     )
 
 
+def test_a_program_wants_double_precision_and_leaves_it_as_it_was(runs: Runs) -> None:
+    model = Model.at(_program(), pivot=PIVOT)
+    with jax.enable_x64(False):
+        with pytest.raises(UsageError, match=r"double precision.*jax\.enable_x64\(True\)"):
+            to_pymc(model, runs)
+    code = (
+        "import jax, numpy as np, bayescale as bs\n"
+        "rows = {'D': np.geomspace(1e8, 1e10, 12), 'loss': 1.7 + np.geomspace(1.1, 0.6, 12)}\n"
+        "import pandas as pd, warnings\n"
+        "warnings.simplefilter('ignore')\n"
+        "bs.fit(pd.DataFrame(rows), law='power_D', engine='pymc', draws=50, chains=2, seed=0)\n"
+        "print(jax.config.jax_enable_x64)\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "JAX_ENABLE_X64"}
+    told = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True
+    )
+    assert told.stdout.split() == ["False"]
+
+
 @pytest.mark.slow
 def test_a_program_has_the_posterior_of_its_formula(runs: Runs, reference: Draws) -> None:
     found = _draw(Engine(), Model.at(_program(), pivot=PIVOT), runs)
@@ -193,7 +219,7 @@ def test_a_program_has_the_posterior_of_its_formula(runs: Runs, reference: Draws
 def test_smaller_steps_are_tried_where_draws_diverge(
     runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bayescale.engines.attempts.MAX_DIVERGENT", -1.0)
+    monkeypatch.setattr(attempts_module, "MAX_DIVERGENT", -1.0)
     told: list[str] = []
     found = _draw(Engine(), MODEL, runs, draws=50, chains=2, progress=told.append)
     assert found.facts["target_acceptance"] == 0.98
@@ -208,7 +234,7 @@ def test_without_a_mode_it_says_so(runs: Runs, monkeypatch: pytest.MonkeyPatch) 
     def fails(*_: object, **__: object) -> None:
         raise NoModeFound("for the test")
 
-    monkeypatch.setattr("bayescale.engines.mode.find_mode", fails)
+    monkeypatch.setattr(mode_module, "find_mode", fails)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         post = bs.fit(runs, MODEL, engine="pymc", prior=FIXED, seed=0)

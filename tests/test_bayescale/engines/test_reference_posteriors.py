@@ -11,6 +11,7 @@ import pytest
 
 import bayescale as bs
 from bayescale import engines
+from bayescale.engines.engine import Sampling
 from bayescale.models.draws import Draws
 from bayescale.models.model import Model
 from bayescale.runs.table import Runs
@@ -61,9 +62,7 @@ def _independent(draws: np.ndarray, effective: float) -> dict[str, float]:
 
 
 def _sampled(engine: str, model: Model, runs: Runs) -> Draws:
-    return engines.get(engine).sample(
-        model, runs, draws=None, chains=4, seed=1, progress=lambda stage: None
-    )
+    return engines.get(engine).sample(model, runs, Sampling(seed=1))
 
 
 @pytest.mark.parametrize(

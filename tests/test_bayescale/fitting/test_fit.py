@@ -7,6 +7,7 @@ import pytest
 
 import bayescale as bs
 from bayescale.engines import attempts
+from bayescale.engines import mode as mode_module
 from bayescale.errors import DiagnosticsWarning, RunsError, UsageError
 from bayescale.runs.table import Runs
 from theory import laws
@@ -186,7 +187,7 @@ def test_nuts_begins_at_the_prior_where_no_mode_is_found(monkeypatch: pytest.Mon
 
     runs, model = _simulated("power_D")
     usual = bs.fit(runs, model, seed=0).summary()
-    monkeypatch.setattr("bayescale.engines.mode.find_mode", nothing)
+    monkeypatch.setattr(mode_module, "find_mode", nothing)
     with pytest.warns(DiagnosticsWarning, match="no posterior mode was found"):
         post = bs.fit(runs, model, seed=0)
     assert post.diagnose().status == "warn"

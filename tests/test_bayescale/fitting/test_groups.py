@@ -96,7 +96,7 @@ def made(simulated: tuple[Runs, dict[str, np.ndarray]]) -> GroupPosterior:
         for name, shape in model.shapes.items()
     }
     tree = to_tree(model, runs, Draws(sites, {"lp": rng.standard_normal((4, 500))}))
-    record = record_of(runs, engine="numpyro", seed=0, facts={})
+    record = record_of(runs, engine="numpyro", seed=0, draws=Draws(sites, {}))
     return GroupPosterior(Posterior(model.law, model, tree, Diagnosis(), record))
 
 
@@ -411,7 +411,7 @@ def test_what_is_not_pooled_has_a_prior_of_its_own(
         else prior.sample(rng, (2, 50, *model.shapes[name]))
         for name, prior in model.priors.table.items()
     }
-    record = record_of(simulated[0], engine="numpyro", seed=0, facts={})
+    record = record_of(simulated[0], engine="numpyro", seed=0, draws=Draws(sites, {}))
     tree = to_tree(model, simulated[0], Draws(sites, {}))
     post = GroupPosterior(Posterior(model.law, model, tree, Diagnosis(), record))
     own, default = post.group("a").model, bs.Model.for_runs("chinchilla", simulated[0])

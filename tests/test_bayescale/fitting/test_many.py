@@ -16,10 +16,10 @@ from bayescale.diagnosis import Diagnosis, Status
 from bayescale.distributions.prior import Prior
 from bayescale.engines import batch
 from bayescale.errors import DiagnosticsRefused, DiagnosticsWarning, RunsError, UsageError
-from bayescale.fitting.chunk import Chunk, Fitted, form_of
+from bayescale.fitting.chunk import Chunk, Fitted
 from bayescale.fitting.many import fit_many
 from bayescale.fitting.resolve import resolve_each
-from bayescale.models.density import Density, Numbers
+from bayescale.models.density import Density, Numbers, form_of
 from bayescale.models.draws import Draws
 from bayescale.models.likelihoods import LIKELIHOODS
 from bayescale.models.model import Model

@@ -10,6 +10,7 @@ import pytest
 
 import bayescale as bs
 from bayescale.errors import DiagnosticsWarning
+from bayescale.models import pointwise as pointwise_module
 from bayescale.models.model import Model
 from bayescale.models.outliers import expected_outliers, outliers
 
@@ -124,7 +125,7 @@ def test_chunks_of_draws_make_no_difference(ladder: bs.Posterior, monkeypatch: p
     sites = {name: ladder.draws[name].to_numpy()[:, :25].reshape(-1) for name in model.priors.table}
     whole = outliers(model, sites, rows), expected_outliers(model, sites, rows)
     monkeypatch.setattr(
-        "bayescale.models.pointwise.CELLS", 7 * len(rows.log_loss)
+        pointwise_module, "CELLS", 7 * len(rows.log_loss)
     )  # 100 draws: the last chunk is 2
     parts = outliers(model, sites, rows), expected_outliers(model, sites, rows)
     np.testing.assert_allclose(parts[0], whole[0], rtol=1e-12)

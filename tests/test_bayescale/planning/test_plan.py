@@ -9,6 +9,7 @@ from scipy import optimize
 
 import bayescale as bs
 from bayescale.errors import DiagnosticsRefused, UsageError
+from bayescale.planning import allocation as allocation_module
 from bayescale.posteriors.stack import Stack
 from theory.declaration.law import AbstractLaw
 from theory.optimum import has_closed_form
@@ -65,7 +66,7 @@ def test_a_law_without_closed_form_is_solved_along_the_line(
         return False
 
     assert has_closed_form(post.law, {r: 1.0 for r in post.law.resources})
-    monkeypatch.setattr("bayescale.planning.allocation.has_closed_form", never)
+    monkeypatch.setattr(allocation_module, "has_closed_form", never)
     solved = bs.plan(post, compute=[1e20, 1e24])
     np.testing.assert_allclose(solved.resources["N"], closed.resources["N"], rtol=1e-8)
 

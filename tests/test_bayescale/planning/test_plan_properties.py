@@ -1,5 +1,7 @@
 """What holds of every plan: balance, limits, closed form against search, units, objectives."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,9 +9,10 @@ from hypothesis import strategies as st
 
 import bayescale as bs
 from bayescale import cost as costs
+from bayescale.planning import allocation as allocation_module
 from bayescale.planning import objectives
 from bayescale.planning.allocation import losses_at, optimum
-from bayescale.planning.budget_line import Line
+from bayescale.planning.budget_line import BudgetLine
 from bayescale.planning.search import best_sizes
 from bayescale.posteriors.posterior import Posterior
 from theory.declaration.law import AbstractLaw
@@ -58,7 +61,7 @@ def test_limits_are_never_broken_and_more_compute_never_hurts(
     budgets = compute * np.array([1.0, 3.0, 30.0])
     # A model served this much can be no larger than the budget lets it be.
     served = min(served, compute / (20 * free["N"]))
-    plan = bs.plan(post, compute=budgets, inference_tokens=served, **limits)
+    plan = bs.plan(post, compute=budgets, inference_tokens=served, limits=bs.Limits(**limits))
     size, data = plan.resources["N"], plan.resources["D"]
     assert np.all(size <= limits["N_max"] * (1 + 1e-9))
     assert np.all(data <= limits["D_max"] * (1 + 1e-9))
@@ -83,7 +86,7 @@ def test_search_and_closed_form_agree(
         "D": {"data_cap": float(np.median(free.resources["D"])) * 10**cap},
         "C": {"compute_cap": compute * 10**-0.5},
     }[which]
-    line, rows = Line(costs.get("6ND"), **limit), np.log([[compute]])
+    line, rows = BudgetLine(costs.get("6ND"), **limit), np.log([[compute]])
     closed = optimum(post, line, rows).logs["N"]
     columns = {name: array[:, None] for name, array in post.log_parameters.items()}
     searched = best_sizes(post.law, columns, line, rows, line.span(rows))
@@ -105,7 +108,7 @@ def test_a_search_replaces_a_closed_form_that_is_not_there(
     def never(law: AbstractLaw, orders: object) -> bool:
         return False
 
-    monkeypatch.setattr("bayescale.planning.allocation.has_closed_form", never)
+    monkeypatch.setattr(allocation_module, "has_closed_form", never)
     searched = bs.plan(source, compute=[1e20, 1e25])
     np.testing.assert_allclose(searched.resources["N"], closed.resources["N"], rtol=CLOSED)
     np.testing.assert_allclose(searched.loss, closed.loss, rtol=1e-13)
@@ -189,38 +192,43 @@ def test_a_present_plan_at_the_recommended_size_wastes_as_little(post: Posterior
 
 def test_sizes_and_shapes_are_chosen_among_those_allowed(post: Posterior) -> None:
     sizes = [1e8, 3e8, 1e9, 3e9, 1e10, 3e10]
-    plan = bs.plan(post, compute=[1e20, 1e22, 1e24], sizes=sizes, N_max=1e10)
+    plan = bs.plan(
+        post, compute=[1e20, 1e22, 1e24], limits=bs.Limits(sizes=tuple(sizes), N_max=1e10)
+    )
     assert set(np.unique(plan.resources["N"].round(3))) <= set(sizes[:-1])
     assert list(plan.recommended["N"].round(3)) == [1e9, 1e10, 1e10]
     shapes = costs.ladder(range(8, 49, 4))
-    kaplan = bs.plan(post, compute=1e22, cost="kaplan", shapes=shapes, objective="cvar(0.9)")
+    model = costs.get("kaplan").on(shapes)
+    kaplan = bs.plan(post, compute=1e22, cost=model, objective="cvar(0.9)")
     (row,) = kaplan.recommended.to_dict(orient="records")
-    model = costs.COSTS["kaplan"].on(shapes)
     (shape,) = [s for s in shapes if model.size(s) == pytest.approx(row["N"])]
     assert model.token(shape) * row["D"] == pytest.approx(1e22)
     assert kaplan.valley()["N_low"].iloc[0] <= row["N"] <= kaplan.valley()["N_high"].iloc[0]
 
 
 def test_a_mixture_of_experts_is_limited_by_all_of_its_parameters(post: Posterior) -> None:
-    experts = {"active": 1e9, "total": 8e9}
-    plan = bs.plan(post, compute=1e24, cost="moe", experts=experts, N_max=8e10)
+    experts = costs.get("moe").on(active=1e9, total=8e9)
+    plan = bs.plan(post, compute=1e24, cost=experts, limits=bs.Limits(N_max=8e10))
     assert plan.recommended["N"].iloc[0] == pytest.approx(1e10)
     assert any("N_max = 8e+10 limits" in warning for warning in plan.diagnosis.warnings)
 
 
 def test_money_and_hours_are_budgets(post: Posterior) -> None:
-    hardware = {"chip": "h100", "mfu": 0.4, "price": 2.0, "gpus": 1000.0}
-    by_money = bs.plan(post, money=1.404e6, **hardware)
+    hardware = bs.Hardware(chip="h100", utilisation=0.4, price=2.0, gpus=1000.0)
+    by_money = bs.plan(post, money=1.404e6, hardware=hardware)
     bill = by_money.bill().iloc[0]
     assert bill["training"] == pytest.approx(1e24, rel=1e-3)
     assert bill["money"] == pytest.approx(1.404e6)
-    by_time = bs.plan(post, hours=float(bill["hours"]), **hardware)
+    by_time = bs.plan(post, hours=float(bill["hours"]), hardware=hardware)
     np.testing.assert_allclose(by_time.compute, by_money.compute, rtol=1e-12)
-    short = bs.plan(post, compute=1e25, hours=float(bill["hours"]), **hardware)
+    short = bs.plan(post, compute=1e25, hours=float(bill["hours"]), hardware=hardware)
     assert short.bill()["hours"].iloc[0] == pytest.approx(bill["hours"])
     assert any("the hours limit" in warning for warning in short.diagnosis.warnings)
     # Serving at a fifth of the utilisation of training weighs five times as much in money.
-    served = {"inference_tokens": 1e12, "inference_mfu": 0.08, **hardware}
+    served = {
+        "inference_tokens": 1e12,
+        "hardware": replace(hardware, serving_utilisation=0.08),
+    }
     loss = float(by_money.recommended["loss"].iloc[0])
     cheap, dear = (
         bs.plan(post, target=loss, objective=name, **served) for name in ("compute", "money")

@@ -157,7 +157,7 @@ def overhead(post: Posterior, share: float, compute: float = 1e22) -> float:
     """Extra compute of the best loss at a budget with a smaller model."""
     best = bs.plan(post, compute=compute)
     (row,) = best.recommended.to_dict(orient="records")
-    small = bs.plan(post, target=row["loss"], N_max=share * row["N"])
+    small = bs.plan(post, target=row["loss"], limits=bs.Limits(N_max=share * row["N"]))
     return float(small.compute[0]) / compute - 1
 
 
@@ -182,7 +182,7 @@ def test_below_a_share_of_the_optimal_size_no_data_make_up(name: str) -> None:
     assert exact == pytest.approx(smallest, abs=5e-4)
     (row,) = bs.plan(post, compute=1e22).recommended.to_dict(orient="records")
     for factor, reachable in ((0.98, False), (1.05, True)):
-        plan = bs.plan(post, target=row["loss"], N_max=factor * exact * row["N"])
+        plan = bs.plan(post, target=row["loss"], limits=bs.Limits(N_max=factor * exact * row["N"]))
         assert plan.compute.size == reachable
 
 
@@ -226,14 +226,14 @@ def test_repeated_data_are_worth_what_muennighoff_says() -> None:
         there = bs.plan(
             Posterior.from_draws("chinchilla", theta),
             allocation={"N": 1e9, "D": epochs * known["unique"]},
-            unique_tokens=known["unique"],
+            limits=bs.Limits(unique_tokens=known["unique"]),
         )
         assert there.present is not None
         assert "data repeat" in " ".join(there.diagnosis.warnings)
         loss = 1.87 + 520.8 * 1e9**-0.35 + 1487.7 * (effective * known["unique"]) ** -0.35
         assert there.present.loss[0, 0] == pytest.approx(loss, rel=1e-6)
     post = Posterior.from_draws("muennighoff", law)
-    plan = bs.plan(post, compute=known["compute"], unique_tokens=known["unique"])
+    plan = bs.plan(post, compute=known["compute"], limits=bs.Limits(unique_tokens=known["unique"]))
     (row,) = plan.recommended.to_dict(orient="records")
     assert row["N"] == pytest.approx(known["N"], rel=2e-3)
     assert row["D"] == pytest.approx(known["D"], rel=2e-3)

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 
 import bayescale as bs
 from bayescale.cli.app import app
-from bayescale.cost import Shape
+from bayescale.cli.inputs import cost_of
 from bayescale.errors import DiagnosticsRefused, UsageError
 from bayescale.posteriors.posterior import Posterior
 
@@ -36,36 +36,35 @@ def post() -> Posterior:
         ({"target": 2.0, "confidence": 1.0}, "confidence is a probability between 0 and 1; got 1"),
         ({"target": 2.0, "objective": "cvar(0.9)"}, "either compute or money is minimised"),
         ({"target": 2.0, "objective": "money"}, "money needs the price"),
-        ({"compute": 1e22, "objective": "money", "price": 2.0}, "to reach a target; pass target="),
+        (
+            {"compute": 1e22, "objective": "money", "hardware": bs.Hardware(price=2.0)},
+            "to reach a target; pass target=",
+        ),
         ({"allocation": {"N": 1e9}}, "allocation takes both N and D"),
         ({"allocation": {"N": 1e9, "D": 1e9}, "present": {"N": 1e9}}, "itself the present plan"),
         ({"allocation": {"N": 1e9, "tokens": 1e9}}, "is given by its N and D.*got N, tokens"),
         ({"allocation": {"N": 1e9, "D": -1.0}}, "D of a plan must be positive"),
         ({"compute": 1e22, "present": {"D": 1e9}}, "is given by its N and D"),
         ({"compute": 1e22, "present": {"N": 1e22}}, "cannot be trained for 1e.22 FLOP"),
-        ({"compute": 1e22, "N_max": 0.5}, "does not train one parameter on one token"),
-        ({"compute": 1e22, "N_max": -1.0}, "N_max must be positive and finite; got -1"),
-        ({"compute": 1e22, "D_max": np.inf}, "D_max must be positive and finite; got inf"),
-        ({"compute": 1e22, "sizes": [1e9], "N_max": 1e8}, "N_max 1e.08: the smallest is 1e.09"),
-        ({"compute": 1e15, "sizes": [1e16]}, "no allowed model size can be trained"),
-        ({"compute": 1e22, "sizes": [-1e9]}, "sizes are positive"),
-        ({"compute": 1e22, "cost": "kaplan"}, "depends on the shape of the model; pass"),
         (
-            {"compute": 1e22, "shapes": [Shape(layers=2, width=64)]},
-            "cost '6ND' does not depend on shapes; pass sizes=",
+            {"compute": 1e22, "limits": bs.Limits(N_max=0.5)},
+            "does not train one parameter on one token",
         ),
+        (
+            {"compute": 1e22, "limits": bs.Limits(sizes=(1e9,), N_max=1e8)},
+            "N_max 1e.08: the smallest is 1e.09",
+        ),
+        (
+            {"compute": 1e15, "limits": bs.Limits(sizes=(1e16,))},
+            "no allowed model size can be trained",
+        ),
+        ({"compute": 1e22, "cost": "kaplan"}, "depends on the shape of the model; pass"),
         ({"compute": 1e22, "cost": "moe"}, "needs the active and the total parameters"),
-        ({"compute": 1e22, "cost": "moe", "experts": {"active": 1e9}}, "got active only"),
-        ({"compute": 1e22, "experts": {"active": 1e9}}, "experts go with cost 'moe'"),
-        ({"compute": 1e22, "cost": "moe", "experts": {"a": 1.0}}, "experts take active, total"),
         ({"compute": 1e22, "inference_tokens": -1.0}, "inference_tokens must be finite and not"),
-        ({"compute": 1e22, "unique_tokens": 0.0}, "unique_tokens must be positive"),
-        ({"compute": 1e22, "chip": "h10"}, "Did you mean 'h100'"),
-        ({"compute": 1e22, "mfu": 40.0}, "share of the dense peak"),
         ({"compute": 1e22, "hours": 5.0}, "a limit of hours needs the number of chips"),
-        ({"hours": -5.0, "gpus": 8.0}, "hours must be positive"),
+        ({"hours": -5.0, "hardware": bs.Hardware(gpus=8.0)}, "hours must be positive"),
         ({"money": 1e6}, "money needs the price"),
-        ({"money": -1.0, "price": 2.0}, "money must be positive"),
+        ({"money": -1.0, "hardware": bs.Hardware(price=2.0)}, "money must be positive"),
         ({"compute": 1e22, "at": {"sparsity": -1.0}}, "sparsity of the law must be positive"),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else None,
@@ -75,11 +74,33 @@ def test_an_impossible_plan_gets_its_sentence(post: Posterior, options: dict, me
         bs.plan(post, **options)
 
 
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: bs.Limits(N_max=-1.0), "N_max must be positive and finite; got -1"),
+        (lambda: bs.Limits(D_max=np.inf), "D_max must be positive and finite; got inf"),
+        (lambda: bs.Limits(sizes=(-1e9,)), "sizes are positive"),
+        (lambda: bs.Limits(unique_tokens=0.0), "unique_tokens must be positive"),
+        (lambda: bs.Hardware(chip="h10"), "Did you mean 'h100'"),
+        (lambda: bs.Hardware(utilisation=40.0), "share of the dense peak"),
+        (lambda: bs.cost.get("moe").on(active=1e9, total=None), "got active only"),
+        (
+            lambda: cost_of("6ND", ["2x64"], None, None),
+            "cost '6ND' does not depend on shapes; pass --size.* kaplan",
+        ),
+        (lambda: cost_of("6ND", None, 1e9, None), "--active and --total go with cost 'moe'"),
+    ],
+)
+def test_impossible_limits_chips_and_costs_get_their_sentence(make, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        make()
+
+
 def test_a_law_of_other_resources_says_what_it_needs() -> None:
     repeated = Posterior.from_draws("repeated_data", POINT | {"R_D": [15.0]})
-    with pytest.raises(UsageError, match=r"also depends on U .*pass unique_tokens="):
+    with pytest.raises(UsageError, match=r"also depends on U .*pass limits=Limits\(unique_tokens="):
         bs.plan(repeated, compute=1e22)
-    plan = bs.plan(repeated, compute=1e22, unique_tokens=1e10)
+    plan = bs.plan(repeated, compute=1e22, limits=bs.Limits(unique_tokens=1e10))
     assert plan.recommended["D"].iloc[0] > 1e10
     with pytest.raises(UsageError, match="divides a budget between N, D, but law 'power_C'"):
         bs.plan(
@@ -150,9 +171,8 @@ def test_the_command_line_gives_the_same_plan(saved: Path, tmp_path: Path) -> No
         Posterior.load(saved),
         compute=1e21,
         inference_tokens=1e11,
-        D_max=1e11,
-        gpus=64.0,
-        price=2.0,
+        limits=bs.Limits(D_max=1e11),
+        hardware=bs.Hardware(gpus=64.0, price=2.0),
         present={"N": 1e9},
     )
     (row,) = ours.recommended.to_dict(orient="records")

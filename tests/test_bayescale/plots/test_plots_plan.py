@@ -43,7 +43,7 @@ def test_the_valley_marks_the_recommended_and_the_present_plan(
     assert x[np.argmin(regret)] == pytest.approx(size, rel=0.1)
     assert min(regret) >= 0
     plots.save(figure, tmp_path / "valley.svg")
-    grid = plots.valley(bs.plan(post, compute=1e22, sizes=[1e9, 3e9, 1e10, 3e10]))
+    grid = plots.valley(bs.plan(post, compute=1e22, limits=bs.Limits(sizes=(1e9, 3e9, 1e10, 3e10))))
     assert len(only(grid, "loss", "median").get_xdata()) == 4
     with pytest.raises(UsageError, match="the plan holds 2 budgets; there is no number 2"):
         plots.valley(plan, 2)

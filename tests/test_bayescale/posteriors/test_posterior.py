@@ -13,6 +13,7 @@ from scipy import stats
 
 import bayescale as bs
 from bayescale.errors import DiagnosticsRefused, DiagnosticsWarning, PosteriorFileError, UsageError
+from bayescale.models import pointwise as pointwise_module
 from bayescale.models.density import Density
 from bayescale.models.noise import Noise
 from theory import laws
@@ -146,7 +147,7 @@ def test_the_log_likelihood_in_chunks_is_the_same(
     ladder: bs.Posterior, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = ladder.log_likelihood()
-    monkeypatch.setattr("bayescale.models.pointwise.CELLS", 60 * 333)
+    monkeypatch.setattr(pointwise_module, "CELLS", 60 * 333)
     np.testing.assert_array_equal(ladder.log_likelihood(), whole)
 
 
