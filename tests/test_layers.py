@@ -15,7 +15,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 # From the bottom up; theory's rooms lie below those of bayescale.
 ROWS = {
     "theory": (
-        "errors",
+        "errors folder",
         "declaration",
         "learning optimum",
         "laws",

@@ -13,6 +13,7 @@ from bayescale.fitting.fit import fit
 from bayescale.planning.plan import plan
 from bayescale.progress import Progress
 from bayescale.runs.datasets import load
+from bayescale.runs.reading import titles
 from bayescale.validation.hold_out import hold_out
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def run(
             say(f"warning: {_instead(law, plans[law])}")
     say(_draw(out, posterior, plans[best]))
     say(
-        "Next, your own table (CSV or Parquet, one row a run):\n"
+        f"Next, your own table ({titles()}, one row a run):\n"
         '  bayescale fit runs.csv --column N="Model Size" --column C="Training FLOP" -o fit.nc\n'
         "  bayescale plan fit.nc --compute 1e24"
     )

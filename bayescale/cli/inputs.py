@@ -51,7 +51,7 @@ def read_table(table: str, columns: dict[str, str], part: str | None = None) -> 
     Parameters
     ----------
     table
-        CSV or Parquet file, ``-`` for standard input, or a dataset's name.
+        A file that `read_runs` reads, ``-`` for standard input, or a dataset's name.
     columns
         From our names to the table's.
     part

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from bayescale.registry import names
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
 
@@ -14,9 +16,14 @@ Force = Annotated[bool, typer.Option(help="Go on where diagnostics refuse; the o
 Saved = Annotated[Path, typer.Argument(help="A posterior saved by `bayescale fit -o`.")]
 
 
-Table = Annotated[
-    str, typer.Argument(help="CSV or Parquet file, `-` for stdin, or a dataset's name.")
-]
+def listed(folder: str) -> str:
+    """Names of the things of a folder, for a help text."""
+    return ", ".join(names(f"bayescale.{folder}"))
+
+
+A_FILE = f"a file ({listed('runs.readers')}) or a dataset's name"
+
+Table = Annotated[str, typer.Argument(help=f"Runs: {A_FILE}, or `-` for stdin.")]
 
 
 Part = Annotated[
@@ -33,11 +40,16 @@ Columns = Annotated[
 Likelihood = Annotated[
     str,
     typer.Option(
-        help="studentt (robust), normal, heteroscedastic, measured, contaminated, rounded, "
-        "replicates, shared, curves or smooth_curves; options in parentheses, as in "
-        "'rounded(step=0.01)'."
+        help=f"How log loss scatters: {listed('models.likelihoods')}; options in parentheses, as "
+        "in 'rounded(step=0.01)'."
     ),
 ]
+
+
+Engine = Annotated[str, typer.Option(help=f"How to draw: {listed('engines.samplers')}.")]
+
+
+Cost = Annotated[str, typer.Option(help=f"Cost model: {listed('cost.costs')}.")]
 
 
 Seed = Annotated[int, typer.Option(help="Seed of everything random.")]

@@ -69,7 +69,7 @@ def design(
     at
         The budget in FLOP at which the optimum is asked about.
     cost
-        A cost model in N and D, or its name.
+        A cost model in N and D, or its name in ``bs.cost.COSTS``.
     candidates
         The only runs allowed: a table with the law's resources, and ``cost`` (FLOP) where it is not
         the cost model's. By default a grid up to `max_cost`.

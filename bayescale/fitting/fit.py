@@ -46,9 +46,11 @@ def fit(
         pivot, likelihood and drift: `prior` then replaces some of its priors and `drift` its drift,
         and `likelihood` is refused (`bayescale.fitting.resolve`).
     engine
-        ``"numpyro"`` (NUTS) or ``"laplace"`` (mode, curvature, importance resampling).
+        How to draw: a name in ``bs.engines.ENGINES``, which lists them when printed.
     likelihood
-        ``"studentt"`` (robust, the default) or ``"normal"``, or a likelihood object.
+        How log loss scatters: a name in ``bs.likelihoods.LIKELIHOODS``, with options in
+        parentheses where it has some, or a likelihood itself. By default a Student-t with learned
+        degrees of freedom, which outliers move little.
     prior
         Coordinate or noise parameter -> `Prior`, in place of the default; a number fixes it.
     drift

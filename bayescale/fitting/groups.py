@@ -66,7 +66,8 @@ def fit_groups(
         Coordinate, noise parameter or spread (``"alpha_spread"``) -> `Prior`, in place of the
         default; a number fixes it.
     engine
-        ``"numpyro"``; ``"laplace"`` covers a hierarchical posterior only with very few groups.
+        A name in ``bs.engines.ENGINES``. An approximation around the mode covers a hierarchical
+        posterior only with very few groups.
     drift, draws, chains, seed, progress
         See `bayescale.fit`.
 

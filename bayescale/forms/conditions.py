@@ -23,7 +23,7 @@ class Check:
     law
         The law.
     verdicts
-        One a condition, in the order of `theory.admissibility.admissible.CONDITIONS`.
+        One a condition, in the order of `theory.admissibility.admissible.conditions`.
     """
 
     law: AbstractLaw
@@ -37,9 +37,10 @@ class Check:
 
     def summary(self) -> pd.DataFrame:
         """One row a condition: title, status, whether the law claims it, why, and the witness."""
+        known = admissible.conditions()
         return pd.DataFrame(
             {
-                "condition": [admissible.CONDITIONS[v.code].title for v in self.verdicts],
+                "condition": [known[v.code].title for v in self.verdicts],
                 "status": [str(v.status) for v in self.verdicts],
                 "claimed": [v.code in self.law.claims for v in self.verdicts],
                 "detail": [v.detail for v in self.verdicts],
@@ -50,10 +51,11 @@ class Check:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON; numbers of a witness are text with all their digits."""
+        known = admissible.conditions()
         rows = [
             {
                 "code": v.code,
-                "condition": admissible.CONDITIONS[v.code].title,
+                "condition": known[v.code].title,
                 "status": str(v.status),
                 "claimed": v.code in self.law.claims,
                 "detail": v.detail,
@@ -73,8 +75,9 @@ class Check:
 
     def __str__(self) -> str:
         lines = [f"{self.law.name}: {self.law.formula_text()}"]
+        known = admissible.conditions()
         for verdict in self.verdicts:
-            title = admissible.CONDITIONS[verdict.code].title
+            title = known[verdict.code].title
             claim = " (claimed)" if verdict in self.broken else ""
             at = f" At {_point(verdict)}." if verdict.witness else ""
             lines.append(

@@ -8,6 +8,7 @@ Matplotlib is imported when the first of them is used.
 from typing import Any
 
 from bayescale.registry import Folder
+from theory.errors import did_you_mean
 
 FIGURES = Folder(
     f"{__name__}.figures", lambda module: getattr(module, module.__name__.rpartition(".")[2])
@@ -24,8 +25,8 @@ def __getattr__(name: str) -> Any:
         return save
     if name in FIGURES:
         return FIGURES[name]
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    raise AttributeError(f"no plot called '{name}'.{did_you_mean(name, FIGURES)}")
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return [*FIGURES, "save"]

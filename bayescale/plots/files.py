@@ -23,7 +23,7 @@ METADATA: dict[str, dict[str, Any]] = {
 
 
 def save(figure: Figure, path: str | os.PathLike) -> Path:
-    """Write a figure as PNG, PDF or SVG, by the suffix; the file appears whole or not at all.
+    """Write a figure in the format of the suffix; the file appears whole or not at all.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ def save(figure: Figure, path: str | os.PathLike) -> Path:
     Raises
     ------
     UsageError
-        If the suffix is none of ``.png``, ``.pdf``, ``.svg``, or the file cannot be written.
+        If the suffix is none of `METADATA`, or the file cannot be written.
     """
     target = Path(path)
     suffix = target.suffix.lower()

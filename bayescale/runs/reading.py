@@ -12,11 +12,8 @@ from pathlib import Path
 from typing import Protocol, cast, runtime_checkable
 
 from bayescale.errors import LimitError, RunsError
-from bayescale.registry import Folder
 from bayescale.runs.reader import AbstractReader, Source
-
-READERS: Folder[AbstractReader] = Folder("bayescale.runs.readers", lambda module: module.Reader())
-"""File formats by name; each is the class ``Reader`` of the module of that name."""
+from bayescale.runs.readers import READERS
 
 PLAIN = "csv"
 """The format of a file that neither its first bytes nor its name tells."""

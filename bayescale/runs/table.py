@@ -144,8 +144,8 @@ def read_runs(
     Parameters
     ----------
     source
-        A file of any format in `bayescale.runs.reading.READERS`, an open stream or `-` for stdin
-        where the format can be read from one, or a DataFrame.
+        A file of any format in ``bs.readers.READERS``, an open stream or `-` for stdin where the
+        format can be read from one, or a DataFrame.
     columns
         From the names `N`, `D`, `C`, `loss`, `run` (or any other) to those of the table; a name
         that is not mapped must appear as it is. `loss` and one of N, D, C are needed.

@@ -27,7 +27,7 @@ class Verdict:
     Parameters
     ----------
     code
-        ``A0`` to ``A8``.
+        Code of the condition, such as ``A0``.
     status
         How it stands.
     detail

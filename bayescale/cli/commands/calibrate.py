@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from bayescale.cli.inputs import pairs, read_table, require_picture
-from bayescale.cli.options import MAP, AsJson, Columns, Likelihood, Part, Seed, Table
+from bayescale.cli.options import MAP, AsJson, Columns, Likelihood, Part, Seed, Table, listed
 from bayescale.cli.output import json_out, progress_line, show, write
 
 
@@ -22,7 +22,10 @@ def calibrate(
     ] = None,
     likelihood: Likelihood = "studentt",
     engine: Annotated[
-        str, typer.Option(help="batch (all cuts at once), or an engine of `bayescale fit`.")
+        str,
+        typer.Option(
+            help=f"batch (all cuts at once), or cut by cut: {listed('engines.samplers')}."
+        ),
     ] = "batch",
     part: Part = None,
     column: Columns = None,

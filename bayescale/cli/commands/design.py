@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bayescale.cli.inputs import require_picture, source_of
+from bayescale.cli.options import Cost
 from bayescale.cli.output import json_out, say, show, untrusted
 from bayescale.errors import RunsError, UsageError
 
@@ -39,7 +40,7 @@ def design(
     ratio_max: Annotated[float, typer.Option(help="Most tokens a parameter.")] = 700.0,
     n_max: Annotated[float | None, typer.Option("--n-max", help="Most parameters.")] = None,
     d_max: Annotated[float | None, typer.Option("--d-max", help="Most tokens.")] = None,
-    cost: Annotated[str, typer.Option(help="Cost model in N and D.")] = "6ND",
+    cost: Cost = "6ND",
     repeats: Annotated[bool, typer.Option(help="Allow one kind of run more than once.")] = True,
     single_law: Annotated[
         bool, typer.Option("--single-law", help="Trust one law of a fixed form.")
@@ -47,9 +48,7 @@ def design(
     seed: Annotated[int | None, typer.Option(help="Seed; that of the fit by default.")] = None,
     output: Annotated[
         Path | None,
-        typer.Option(
-            "--output", "-o", help="Write the runs (.csv) or draw them (.png, .pdf, .svg)."
-        ),
+        typer.Option("--output", "-o", help="Write the runs (.csv), or draw them to this file."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")] = False,
     force: Annotated[

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from bayescale.cli.inputs import pairs, print_posterior, read_table
-from bayescale.cli.options import MAP, AsJson, Columns, Force, Likelihood, Part, Seed, Table
+from bayescale.cli.options import MAP, AsJson, Columns, Engine, Force, Likelihood, Part, Seed, Table
 from bayescale.cli.output import progress_line
 
 
@@ -15,9 +15,7 @@ def fit(
     law: Annotated[
         str, typer.Option(help="A law of `bayescale laws`, or a formula in N, D, C.")
     ] = "chinchilla",
-    engine: Annotated[
-        str, typer.Option(help="numpyro (NUTS), pymc (NUTS by PyMC) or laplace.")
-    ] = "numpyro",
+    engine: Engine = "numpyro",
     likelihood: Likelihood = "studentt",
     part: Part = None,
     column: Columns = None,

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bayescale.cli.inputs import cost_of, numbers, require_picture, source_of
+from bayescale.cli.options import Cost
 from bayescale.cli.output import json_out, say, show, untrusted, write
 from bayescale.errors import Exit
+from bayescale.planning.objectives import FOR_A_TARGET, OBJECTIVES
 
 if TYPE_CHECKING:
     from bayescale.planning.result import Plan
@@ -37,18 +39,12 @@ def plan(
         typer.Option(help="Compare with a plan at the budget: --present N=7e9 (and D=2e12)."),
     ] = None,
     money: Annotated[float | None, typer.Option(help="Budget in money; needs --price.")] = None,
-    cost: Annotated[
-        str,
-        typer.Option(
-            help="Cost model: 6ND, kaplan, hoffmann, hoffmann_table, deepseek, porian, "
-            "porian_attention, pearce_song, with_embeddings, moe."
-        ),
-    ] = "6ND",
+    cost: Cost = "6ND",
     objective: Annotated[
         str | None,
         typer.Option(
-            help="At a budget: median, expected_loss, expected_regret, quantile(0.9), cvar(0.9); "
-            "for a target: compute, money."
+            help=f"At a budget: {', '.join(OBJECTIVES)}, some with a level as in cvar(0.9); for a "
+            f"target: {', '.join(FOR_A_TARGET)}."
         ),
     ] = None,
     inference_tokens: Annotated[

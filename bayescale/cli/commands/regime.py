@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from bayescale.cli.inputs import number, pairs, read_table, require_picture, source_of
+from bayescale.cli.options import A_FILE
 from bayescale.cli.output import json_out, show, untrusted, write
 
 
@@ -15,9 +16,7 @@ def regime(
         typer.Argument(help="A posterior from `fit -o`; several laws of one table are stacked."),
     ],
     group: Annotated[str | None, typer.Option(help="Group, where `fit --groups` was used.")] = None,
-    runs: Annotated[
-        str | None, typer.Option(help="Other runs to judge: CSV or Parquet, or a dataset's name.")
-    ] = None,
+    runs: Annotated[str | None, typer.Option(help=f"Other runs to judge: {A_FILE}.")] = None,
     variance: Annotated[
         list[str] | None,
         typer.Option(help="Exponent of a variance-limited resource, 1 by default: N=0.5."),

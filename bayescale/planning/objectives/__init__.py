@@ -56,5 +56,5 @@ def get(objective: str | AbstractObjective) -> AbstractObjective:
             raise
         raise UsageError(
             f"objective '{objective}' is not understood; a level is one number, as in "
-            "quantile(0.9) or cvar(0.9), and the others take none."
+            "cvar(0.9), and some objectives take none."
         ) from None

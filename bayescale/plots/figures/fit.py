@@ -57,7 +57,7 @@ def fit(
     posterior
         A fitted posterior.
     cost
-        What training costs, for the compute axis; a cost model or its name.
+        What training costs, for the compute axis; a cost model or its name in ``bs.cost.COSTS``.
     curves
         How many model sizes to draw the law at (the runs nearest to equal steps of log size), or
         those sizes themselves, in parameters.

@@ -60,7 +60,7 @@ def frontier(
         Draw up to this budget, in FLOP; by default up to the plan's largest, or 10 times the
         largest run.
     cost
-        What training costs; a cost model or its name.
+        What training costs; a cost model or its name in ``bs.cost.COSTS``.
     force
         Draw even where the gate refuses; the figure then says so in red.
 

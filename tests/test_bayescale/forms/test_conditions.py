@@ -25,7 +25,7 @@ def test_a_law_is_checked_by_name_by_formula_and_as_an_object():
 
 def test_the_table_has_a_row_a_condition_with_its_reason_and_witness():
     table = bs.check("kaplan").summary()
-    assert table.index.tolist() == list(admissible.CONDITIONS)
+    assert table.index.tolist() == list(admissible.conditions())
     assert table["detail"].str.endswith(".").all()
     refuted = table["status"] == "refuted"
     assert refuted["A4"]

@@ -46,7 +46,7 @@ def test_every_objective_is_found_by_its_own_name_and_respects_shifts(name: str)
         ("expected_los", r"no objective called 'expected_los'\. Did you mean 'expected_loss'"),
         ("cvar(1.5)", "level of cvar is a probability between 0 and 1; got 1.5"),
         ("cvar(high)", "is not understood; a level is one number"),
-        ("median(0.5)", "the others take none"),
+        ("median(0.5)", "some objectives take none"),
         ("__import__('os')", "no objective called"),
         ("money", r"is minimised to reach a target; pass target= \(--target\)"),
     ],

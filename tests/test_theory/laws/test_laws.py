@@ -421,7 +421,7 @@ def test_an_unknown_law_is_refused_with_the_nearest_name():
 
 
 def test_a_name_near_to_nothing_gets_no_guess():
-    with pytest.raises(UnknownLaw, match=r"^no law called 'zzz'\. Known: chinchilla,"):
+    with pytest.raises(UnknownLaw, match=r"^no law called 'zzz'\. Known: .*chinchilla,"):
         laws.get("zzz")
 
 

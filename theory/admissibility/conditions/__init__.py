@@ -1,0 +1,1 @@
+"""The conditions of admissibility: each module is one, its constant ``CONDITION``."""
