@@ -1,26 +1,31 @@
-"""The catalogue of laws: one declaration each; the registry is read from the modules below.
+"""The catalogue of laws: one declaration each; the registry is read from the folder.
 
-To add a law, write one assignment in the module of its kind: it is then listed, checked, charted,
-given priors, fitted, planned with, and run through the contract tests. A module is imported when
-a law is looked for in it, since building all of them costs a few tenths of a second.
+To add a law, write one assignment in the module of its kind, or in a new module: it is then listed,
+checked, charted, given priors, fitted, planned with, and run through the contract tests. A module
+is imported when a law is looked for in it, since building all of them costs a few tenths of a
+second.
 """
 
 from collections.abc import Iterator
 from importlib import import_module
+from pkgutil import iter_modules
 from types import ModuleType
 
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 from theory.errors import UnknownLaw, did_you_mean
 
-_KINDS = ("two_sizes", "one_size", "implicit", "dynamics", "covariates", "solved")
+
+def kinds() -> list[str]:
+    """Names of the modules of this package, each a kind of law."""
+    return sorted(module.name for module in iter_modules(__path__))
 
 
 def _modules() -> Iterator[ModuleType]:
-    return (import_module(f"theory.laws.{kind}") for kind in _KINDS)
+    return (import_module(f"theory.laws.{kind}") for kind in kinds())
 
 
 def catalogue() -> dict[str, AbstractLaw]:
-    """Every law declared in the modules of this package, by name, in the order of declaration."""
+    """Every law declared in the modules of this package, by name; module by module, as declared."""
     return {
         law.name: law
         for module in _modules()
@@ -50,7 +55,7 @@ def get(name: str) -> AbstractLaw:
 
 def __getattr__(name: str) -> AbstractLaw:
     """``laws.chinchilla`` for ``laws.get("chinchilla")``."""
-    if not name.startswith("_") and name not in _KINDS:
+    if not name.startswith("_") and name not in kinds():
         try:
             return get(name)
         except UnknownLaw as error:
