@@ -19,8 +19,8 @@ from theory.admissibility.precision import Precise
 from theory.admissibility.sampling import draw_parameters
 from theory.admissibility.scaling import discover_weights, elasticities, residual, witness_point
 from theory.admissibility.verdict import Status, Verdict
+from theory.declaration.abstract_law import KERNEL, AbstractLaw
 from theory.declaration.degrees import solve_degrees
-from theory.declaration.law import KERNEL, AbstractLaw
 from theory.declaration.rules import Shape, Slope, shape, sign_of
 from theory.declaration.symbols import Resource
 from theory.declaration.terms import Contour, Decomposition, Term
