@@ -6,8 +6,14 @@ from ._version import __version__ as __version__
 from .cost.hardware import Hardware as Hardware
 from .designing.design import Design as Design
 from .designing.design import design as design
+from .designing.value import Worth as Worth
 from .diagnosis import Diagnosis as Diagnosis
+from .diagnosis import Status as Status
+from .distributions.families import Family as Family
 from .distributions.prior import Prior as Prior
+from .distributions.support import Support as Support
+from .engines.engine import Sampling as Sampling
+from .fitting.chunk import Fitted as Fitted
 from .fitting.fit import fit as fit
 from .fitting.groups import fit_groups as fit_groups
 from .fitting.many import Fits as Fits
@@ -19,6 +25,7 @@ from .forms.conditions import check as check
 from .forms.regime import Regimes as Regimes
 from .forms.regime import regime as regime
 from .models import likelihoods as likelihoods
+from .models.draws import Draws as Draws
 from .models.drift import Drift as Drift
 from .models.export import to_numpyro as to_numpyro
 from .models.export import to_pymc as to_pymc
@@ -26,20 +33,32 @@ from .models.formulas import parse_law as parse_law
 from .models.geometry_priors import DataPrior as DataPrior
 from .models.geometry_priors import prior_from_data as prior_from_data
 from .models.model import Model as Model
+from .models.model import Simulation as Simulation
+from .models.noise import Noise as Noise
+from .models.observations import Observations as Observations
+from .models.pooling import Pooling as Pooling
+from .models.priors import Priors as Priors
 from .models.published_priors import prior_from_published as prior_from_published
 from .models.published_priors import published_fits as published_fits
 from .planning import objectives as objectives
+from .planning.allocation import Optimum as Optimum
+from .planning.budget_line import BudgetLine as BudgetLine
+from .planning.frontier import Frontier as Frontier
 from .planning.limits import Limits as Limits
 from .planning.plan import plan as plan
+from .planning.present_plan import Present as Present
 from .planning.result import Plan as Plan
 from .planning.targets import Targets as Targets
 from .posteriors import checks as checks
+from .posteriors.abstract import AbstractPosterior as AbstractPosterior
 from .posteriors.groups import GroupPosterior as GroupPosterior
 from .posteriors.posterior import Posterior as Posterior
 from .posteriors.prediction import Prediction as Prediction
 from .posteriors.stack import Stack as Stack
+from .runs import readers as readers
 from .runs.datasets import datasets as datasets
 from .runs.datasets import load as load
+from .runs.reading import Readable as Readable
 from .runs.simulated_dynamics import simulate_dmft as simulate_dmft
 from .runs.table import Runs as Runs
 from .runs.table import read_runs as read_runs
@@ -49,6 +68,9 @@ from .validation.compare import compare as compare
 from .validation.forecast import Forecast as Forecast
 from .validation.hold_out import HoldOut as HoldOut
 from .validation.hold_out import hold_out as hold_out
+from .validation.leave_future_out import Cut as Cut
+from .validation.leave_future_out import Outlook as Outlook
+from .validation.simulation_based import Ranks as Ranks
 from .validation.simulation_based import (
     simulation_based_calibration as simulation_based_calibration,
 )

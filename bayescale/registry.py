@@ -6,10 +6,12 @@ iterate over the folder. Names are read without importing anything, because some
 seconds.
 """
 
+import ast
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from importlib.machinery import PathFinder
+from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
 
@@ -23,6 +25,30 @@ def names(package: str) -> list[str]:
     ['cvar', 'expected_loss']
     """
     return sorted(module.name for module in iter_modules(_places(package)))
+
+
+def options(package: str) -> dict[str, list[str]]:
+    """Fields of the dataclass that each module of a folder defines, read from its text.
+
+    Examples
+    --------
+    >>> options("bayescale.models.likelihoods")["curves"]
+    ['along', 'run']
+    """
+    found = {}
+    for place in _places(package):
+        for module in iter_modules([place]):
+            text = Path(place, f"{module.name}.py").read_text("utf-8")
+            classes = [node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)]
+            found[module.name] = [
+                ast.unparse(line.target)
+                for one in classes
+                if any(ast.unparse(mark).startswith("dataclass") for mark in one.decorator_list)
+                for line in one.body
+                if isinstance(line, ast.AnnAssign)
+                and not ast.unparse(line.annotation).startswith("ClassVar")
+            ]
+    return dict(sorted(found.items()))
 
 
 def _places(package: str) -> list[str]:

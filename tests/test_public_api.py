@@ -8,6 +8,7 @@ After a change that is meant:
 import difflib
 import inspect
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,11 @@ import bayescale
 SNAPSHOT = Path(__file__).parent / "reference" / "public_api.txt"
 
 
-class Module:
-    """A module that prints as its name, without the place where it is installed."""
+class Named:
+    """A module or function that prints as its name, without the place where it lies."""
 
-    def __init__(self, module: Any) -> None:
-        self.name = module.__name__
+    def __init__(self, thing: Any) -> None:
+        self.name = thing.__name__
 
     def __repr__(self) -> str:
         return self.name
@@ -28,21 +29,32 @@ class Module:
 
 def parameters(function: Any) -> str:
     """Names, kinds and defaults; not annotations, whose text depends on the Python version."""
+    if inspect.isclass(function) and issubclass(function, Enum | BaseException):
+        return "(...)"  # its signature is Python's own
     signature = inspect.signature(function)
     bare = [
         p.replace(
             annotation=p.empty,
-            default=Module(p.default) if inspect.ismodule(p.default) else p.default,
+            default=Named(p.default)
+            if hasattr(p.default, "__name__") and p.default is not p.empty
+            else p.default,
         )
         for p in signature.parameters.values()
     ]
     return str(signature.replace(parameters=bare, return_annotation=signature.empty))
 
 
+def is_own(thing: Any, module: Any) -> bool:
+    """Whether a class or function is one of a module that does not list its names itself."""
+    named = inspect.isclass(thing) or inspect.isfunction(thing)
+    return named and thing.__module__ == module.__name__ and not thing.__name__.startswith("_")
+
+
 def described(name: str, thing: Any) -> Iterator[str]:
     if inspect.ismodule(thing):
         yield f"{name} (module)"
-        for inner in sorted(getattr(thing, "__all__", ())):
+        own = [n for n, one in vars(thing).items() if is_own(one, thing)]
+        for inner in sorted(getattr(thing, "__all__", own)):
             yield from described(f"{name}.{inner}", getattr(thing, inner))
     elif inspect.isclass(thing):
         yield f"{name}{parameters(thing)}"

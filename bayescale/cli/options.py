@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bayescale.registry import names
+from bayescale.registry import names, options
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 
@@ -37,11 +37,16 @@ Columns = Annotated[
 ]
 
 
+def _likelihoods() -> str:
+    found = options("bayescale.models.likelihoods")
+    return ", ".join(f"{name}({', '.join(own)})" if own else name for name, own in found.items())
+
+
 Likelihood = Annotated[
     str,
     typer.Option(
-        help=f"How log loss scatters: {listed('models.likelihoods')}; options in parentheses, as "
-        "in 'rounded(step=0.01)'."
+        help=f"How log loss scatters: {_likelihoods()}. Options are given as in "
+        "'rounded(step=0.01)'."
     ),
 ]
 

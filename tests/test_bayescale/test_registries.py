@@ -36,7 +36,7 @@ from bayescale.models.likelihoods import LIKELIHOODS
 from bayescale.planning import objectives
 from bayescale.planning.objectives import OBJECTIVES
 from bayescale.plots import FIGURES
-from bayescale.registry import Folder, defined, names
+from bayescale.registry import Folder, defined, names, options
 from bayescale.runs import datasets
 from bayescale.runs.readers import READERS
 from tests.test_bayescale.conftest import run
@@ -326,6 +326,14 @@ def test_the_help_of_a_command_lists_all_and_the_toy(kind: str, pages: dict[str,
         assert {*KINDS[kind].known(), toy(kind)} <= {*words}
 
 
+def test_the_help_of_fit_lists_the_options_of_likelihoods_and_of_the_toy(pages: dict[str, str]):
+    shown = " ".join(re.sub("[│]", " ", pages["fit"]).split())
+    for name, likelihood in LIKELIHOODS.items():
+        own = [field.name for field in dataclasses.fields(likelihood)]
+        assert (f"{name}({', '.join(own)})" if own else f" {name}") in shown
+    assert "toy_likelihood(wide)" in shown
+
+
 # --- each from end to end
 
 
@@ -348,6 +356,7 @@ def test_a_toy_condition_gets_its_verdict():
 @pytest.mark.usefixtures("toys")
 def test_a_toy_option_of_a_likelihood_is_read_refused_and_listed():
     assert dataclasses.asdict(likelihoods.get("toy_likelihood(wide=2.5)")) == {"wide": 2.5}
+    assert options("bayescale.models.likelihoods")["toy_likelihood"] == ["wide"]
     with pytest.raises(
         UsageError, match=r"option 'wide' of likelihood 'toy_likelihood' takes a number"
     ):
@@ -360,12 +369,12 @@ def test_a_toy_option_of_a_likelihood_is_read_refused_and_listed():
 def test_a_toy_engine_and_likelihood_fit_and_a_toy_objective_and_cost_plan(ladder: bs.Posterior):
     assert ladder.runs is not None
     said: list[str] = []
-    options = {"engine": toy("engine"), "likelihood": toy("likelihood")}
-    post = bs.fit(ladder.runs, **options, draws=100, progress=said.append)
+    toys = {"engine": toy("engine"), "likelihood": toy("likelihood")}
+    post = bs.fit(ladder.runs, **toys, draws=100, progress=said.append)
     assert post.record["engine"] == toy("engine")
     assert said[0] == "playing"
-    options = {"objective": toy("objective"), "cost": toy("cost")}
-    dear = bs.plan(ladder, compute=1e21, **options, force=True)
+    toys = {"objective": toy("objective"), "cost": toy("cost")}
+    dear = bs.plan(ladder, compute=1e21, **toys, force=True)
     half = bs.plan(ladder, compute=5e20, objective="expected_loss", force=True)
     assert dear.objective.name == toy("objective")
     for name in ("N", "D"):  # 12 N D of a budget are 6 N D of its half

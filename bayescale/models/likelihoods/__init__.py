@@ -15,6 +15,8 @@ from bayescale.models.likelihood import AbstractLikelihood
 from bayescale.registry import Folder, defined
 from theory.errors import did_you_mean
 
+__all__ = ["LIKELIHOODS", "AbstractLikelihood", "get", "make"]
+
 LIKELIHOODS = Folder(__name__, lambda module: defined(module, AbstractLikelihood))
 """Every likelihood, by name."""
 

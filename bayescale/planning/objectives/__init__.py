@@ -12,6 +12,8 @@ from bayescale.planning.objective import AbstractObjective
 from bayescale.registry import Folder, defined
 from theory.errors import did_you_mean
 
+__all__ = ["FOR_A_TARGET", "OBJECTIVES", "AbstractObjective", "get"]
+
 OBJECTIVES: Folder[Callable[..., AbstractObjective]] = Folder(
     __name__, lambda module: defined(module, AbstractObjective)
 )
