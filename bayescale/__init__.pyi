@@ -6,8 +6,9 @@ from ._version import __version__ as __version__
 from .cost.hardware import Hardware as Hardware
 from .designing.design import Design as Design
 from .designing.design import design as design
-from .designing.value import Worth as Worth
+from .designing.value import ValueOfInformation as ValueOfInformation
 from .diagnosis import Diagnosis as Diagnosis
+from .diagnosis import Result as Result
 from .diagnosis import Status as Status
 from .distributions.families import Family as Family
 from .distributions.prior import Prior as Prior
@@ -22,8 +23,8 @@ from .forms.collapse import Collapse as Collapse
 from .forms.collapse import collapse as collapse
 from .forms.conditions import Check as Check
 from .forms.conditions import check as check
-from .forms.regime import Regimes as Regimes
 from .forms.regime import regime as regime
+from .forms.regimes import Regimes as Regimes
 from .models import likelihoods as likelihoods
 from .models.draws import Draws as Draws
 from .models.drift import Drift as Drift

@@ -4,12 +4,14 @@ R-hat, ESS, BFMI and Pareto k are ArviZ's; the thresholds and what follows from 
 """
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float
 
 from bayescale.errors import DiagnosticsRefused, DiagnosticsWarning
@@ -97,6 +99,40 @@ class Diagnosis:
 
     def __str__(self) -> str:
         return "\n".join([str(self.status), *(f"- {reason}" for reason in self.reasons)])
+
+
+class Result(ABC):
+    """What a verb gives: a table, plain data, and the gate's verdict on both.
+
+    Attributes
+    ----------
+    diagnosis
+        The gate's verdict.
+    """
+
+    diagnosis: Diagnosis
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the gate refuses or warns: refusals, then warnings."""
+        return self.diagnosis.reasons
+
+    @property
+    def trusted(self) -> bool:
+        """False where the gate refused and was forced."""
+        return not self.diagnosis.refusals
+
+    @abstractmethod
+    def summary(self) -> pd.DataFrame:
+        """The result as a table."""
+
+    @abstractmethod
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON, with what `verdict` gives."""
+
+    def verdict(self) -> dict[str, Any]:
+        """The gate's part of the plain data: ``diagnostics`` and ``trusted``."""
+        return {"diagnostics": self.diagnosis.to_dict(), "trusted": self.trusted}
 
 
 def beside(value: float, threshold: float, decimals: int) -> str:

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 
 from bayescale.designing.value import ValueOfInformation
-from bayescale.diagnosis import Diagnosis
+from bayescale.diagnosis import Diagnosis, Result
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Design:
+class Design(Result):
     """The runs worth doing next.
 
     Made by `design`.
@@ -60,16 +60,6 @@ class Design:
         """FLOP of the whole batch."""
         return float(np.sum(self.table["cost"] * self.table["count"]))
 
-    @property
-    def trusted(self) -> bool:
-        """False where the gate refused and was forced."""
-        return not self.diagnosis.refusals
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Why the gate refuses or warns."""
-        return self.diagnosis.reasons
-
     def advice(self) -> tuple[str, ...]:
         """Whether the batch pays, in a sentence."""
         return (self.worth.sentence(self.at),)
@@ -106,6 +96,5 @@ class Design:
             },
             "running": None if self.running is None else self.running.to_dict(orient="records"),
             "seed": self.seed,
-            "diagnostics": self.diagnosis.to_dict(),
-            "trusted": self.trusted,
+            **self.verdict(),
         }

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayescale.diagnosis import Diagnosis, Status
+from bayescale.diagnosis import Diagnosis, Result, Status
 from bayescale.distributions.prior import Prior
 from bayescale.errors import DiagnosticsWarning, RunsError, UsageError
 from bayescale.fitting.chunk import NAME, Chunk, Fitted, fit_chunk
@@ -38,7 +38,7 @@ RETRIES = 3
 """How often a cluster tries a chunk again whose worker was lost."""
 
 
-class Fits(Sequence[Posterior]):
+class Fits(Sequence[Posterior], Result):
     """Posteriors of many tables, in their order.
 
     Made by `fit_many`. An item is an ordinary `Posterior`, which predicts and plans.
@@ -73,6 +73,16 @@ class Fits(Sequence[Posterior]):
         counts = self.diagnostics["status"].value_counts()
         told = ", ".join(f"{count} {status}" for status, count in counts.items())
         return f"Fits({len(self)} tables, law '{self.models[0].law.name}', diagnostics {told})"
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """The gate's verdicts on all tables, each reason with the position of its table."""
+        verdicts = (one.diagnosis.labelled(f"table {i}") for i, one in enumerate(self.fitted))
+        return sum(verdicts, Diagnosis())
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON: one entry a table."""
+        return {"tables": [one.to_dict() for one in self], "seed": self.seed, **self.verdict()}
 
     @cached_property
     def diagnostics(self) -> pd.DataFrame:

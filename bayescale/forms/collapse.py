@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from bayescale.diagnosis import Diagnosis, Result
 from bayescale.errors import RunsError
 from bayescale.fitting.fit import fit
 from bayescale.models.thinning import at_most
@@ -45,7 +46,7 @@ SMALL_P = 0.05
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Collapse:
+class Collapse(Result):
     """A table collapsed on its scaling function.
 
     Parameters
@@ -85,7 +86,20 @@ class Collapse:
         return bool(self.forms["excluded"].any())
 
     @property
-    def reasons(self) -> tuple[str, ...]:
+    def diagnosis(self) -> Diagnosis:
+        """The posterior's verdict, and a warning where there is no one scaling equation."""
+        found = self.posterior.diagnosis
+        if self.scaling_p >= SMALL_P:
+            return found
+        return found + Diagnosis(
+            warnings=(
+                "the table does not obey one scaling equation (posterior predictive p "
+                f"{_p(self.scaling_p)}), so no law that does describes all of its runs; look for "
+                "runs of another kind among them.",
+            )
+        )
+
+    def advice(self) -> tuple[str, ...]:
         """What the table says, in sentences."""
         excluded, inside = self._names("excluded"), self._names("inside")
         unreached = [name for name in self.forms.index if name not in (*excluded, *inside)]
@@ -123,13 +137,14 @@ class Collapse:
             "forms": self.forms.reset_index().to_dict(orient="records"),
             "tells_apart": self.tells_apart,
             "scaling_p": self.scaling_p,
-            "reasons": list(self.reasons),
+            "advice": list(self.advice()),
             "band": self.band.to_dict(orient="records"),
             "seed": self.posterior.seed,
+            **self.verdict(),
         }
 
     def __repr__(self) -> str:
-        return "\n".join([f"Collapse of {len(self.points)} runs", *self.reasons])
+        return "\n".join([f"Collapse of {len(self.points)} runs", *self.advice()])
 
 
 def _p(value: float) -> str:

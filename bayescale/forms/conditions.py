@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import sympy
 
+from bayescale.diagnosis import Diagnosis, Result
 from bayescale.models.formulas import find_law
 from theory.admissibility import admissible
 from theory.admissibility.verdict import Status, Verdict
@@ -15,7 +16,7 @@ from theory.declaration.abstract_law import AbstractLaw
 
 
 @dataclass(frozen=True)
-class Check:
+class Check(Result):
     """What is known of a law.
 
     Parameters
@@ -34,6 +35,18 @@ class Check:
         """Refutations of what the law claims."""
         refuted = [v for v in self.verdicts if v.status is Status.REFUTED]
         return tuple(v for v in refuted if v.code in self.law.claims)
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """A warning for every claim of the law that is refuted."""
+        known = admissible.conditions()
+        return Diagnosis(
+            warnings=tuple(
+                f"law '{self.law.name}' claims {v.code} ({known[v.code].title}), which is refuted: "
+                f"{v.detail}"
+                for v in self.broken
+            )
+        )
 
     def summary(self) -> pd.DataFrame:
         """One row a condition: title, status, whether the law claims it, why, and the witness."""
@@ -68,6 +81,7 @@ class Check:
             "formula": self.law.formula_text(),
             "conditions": rows,
             "broken": [v.code for v in self.broken],
+            **self.verdict(),
         }
 
     def _repr_html_(self) -> str:

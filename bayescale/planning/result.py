@@ -10,7 +10,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from bayescale.cost import AbstractCost, Hardware, critical_batch, extra_compute, extra_steps
-from bayescale.diagnosis import Diagnosis
+from bayescale.diagnosis import Diagnosis, Result
 from bayescale.errors import UsageError
 from bayescale.planning.budget_line import BudgetLine
 from bayescale.planning.frontier import Frontier
@@ -27,7 +27,7 @@ FLAT = 0.01
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class Plan(Result):
     """The compute-optimal allocation at each budget.
 
     Parameters
@@ -97,16 +97,6 @@ class Plan:
     def cost(self) -> AbstractCost:
         """Cost model."""
         return self.line.cost
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Why the gate refuses or warns."""
-        return self.diagnosis.reasons
-
-    @property
-    def trusted(self) -> bool:
-        """False where the gate refused and was forced."""
-        return not self.diagnosis.refusals
 
     def summary(self) -> pd.DataFrame:
         """The 10, 50 and 90% quantiles of each quantity, and what is recommended.
@@ -283,8 +273,7 @@ class Plan:
             out["present"] = self.present.to_dict()
         return out | {
             "cost": self.cost.name,
-            "diagnostics": self.diagnosis.to_dict(),
-            "trusted": self.trusted,
+            **self.verdict(),
         }
 
     @property

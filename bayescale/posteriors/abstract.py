@@ -1,13 +1,13 @@
 """What every verb asks of a posterior: a mixture of posteriors of one law each, or of just one."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from bayescale.diagnosis import Diagnosis
+from bayescale.diagnosis import Diagnosis, Result
 from bayescale.posteriors.distance import distance, judge_distance
 from bayescale.posteriors.prediction import Prediction
 from theory.declaration.abstract_law import AbstractLaw
@@ -16,7 +16,7 @@ Piece = tuple[AbstractLaw, Mapping[str, np.ndarray]]
 """A law, and its parameters as `AbstractLaw.log_loss` takes them, (draw,)."""
 
 
-class AbstractPosterior(ABC):
+class AbstractPosterior(Result):
     """A weighted mixture of posteriors of one table; a single posterior is a mixture of one.
 
     Attributes
@@ -33,7 +33,6 @@ class AbstractPosterior(ABC):
 
     members: Mapping[str, Any]
     weights: Mapping[str, float]
-    diagnosis: Diagnosis
     seed: int
 
     @abstractmethod
@@ -48,23 +47,9 @@ class AbstractPosterior(ABC):
     def predict(self, *, force: bool = False, **options: Any) -> Prediction:
         """Posterior of the loss at given resources."""
 
-    @abstractmethod
-    def to_dict(self) -> dict[str, Any]:
-        """As plain data, for JSON."""
-
     def diagnose(self) -> Diagnosis:
         """The gate's verdict: ok, warn or refuse, with the reasons."""
         return self.diagnosis
-
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """Why the gate refuses or warns."""
-        return self.diagnosis.reasons
-
-    @property
-    def trusted(self) -> bool:
-        """False where the gate refuses."""
-        return not self.diagnosis.refusals
 
     @property
     def first(self) -> Any:

@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 from scipy.special import ndtri
 
-from bayescale.diagnosis import Diagnosis
+from bayescale.diagnosis import Diagnosis, Result
 from bayescale.distributions.prior import Prior
 from bayescale.distributions.support import POSITIVE, UNIT
 from bayescale.errors import PosteriorFileError, UsageError
@@ -32,7 +32,7 @@ LEVELS = (np.arange(1000) + 0.5) / 1000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class GroupPosterior:
+class GroupPosterior(Result):
     """Draws from the joint posterior of groups of runs and of the population they come from.
 
     Made by `fit_groups` or by `GroupPosterior.load`.
@@ -150,9 +150,22 @@ class GroupPosterior:
         names = [found for n in order for found in (n, n + SPREAD) if found in sites]
         return self.joint.describe({name: sites[name] for name in names})
 
-    def diagnose(self) -> Diagnosis:
+    @property
+    def diagnosis(self) -> Diagnosis:
         """The gate's verdict on population, spreads and every group's coordinates."""
         return self.joint.diagnosis
+
+    def diagnose(self) -> Diagnosis:
+        """The gate's verdict on population, spreads and every group's coordinates."""
+        return self.diagnosis
+
+    def to_dict(self) -> dict[str, Any]:
+        """Summary of the population and of each group, as plain data, for JSON."""
+        return {
+            **self.joint.to_dict(),
+            "params": _rows(self.summary()),
+            "groups": {name: _rows(self.group(name).summary()) for name in self.groups},
+        }
 
     def save(self, path: str | os.PathLike) -> Path:
         """Write everything to a netCDF file; see `Posterior.save`."""
@@ -222,3 +235,7 @@ class GroupPosterior:
                 family = "LogNormal" if support == POSITIVE else "Normal"
                 found[name] = Prior(family, mu=centre, sigma=spread)
         return found
+
+
+def _rows(table: pd.DataFrame) -> dict[str, Any]:
+    return table.drop(columns="ess_tail").to_dict(orient="index")

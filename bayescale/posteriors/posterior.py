@@ -272,7 +272,7 @@ class Posterior(AbstractPosterior):
             # Student-t draws of very few degrees of freedom leave the range of numbers.
             log_loss = np.clip(log_loss, -FARTHEST, FARTHEST)
         verdict = Diagnosis(self.diagnosis.refusals) + reach
-        return Prediction(points, np.exp(log_loss), noise, not verdict.refusals, verdict.reasons)
+        return Prediction(points, np.exp(log_loss), noise, verdict)
 
     def log_drift(self, log_resources: Mapping[str, Any]) -> Any:
         """Random shift of log loss beyond the runs, draw by draw: see `bayescale.models.drift`.
@@ -309,7 +309,7 @@ class Posterior(AbstractPosterior):
             "seed": self.seed,
             "n_runs": self.record.get("n_runs"),
             "params": table.to_dict(orient="index"),
-            "diagnostics": self.diagnosis.to_dict(),
+            **self.verdict(),
         }
 
     @property

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from bayescale.diagnosis import Diagnosis, Result
 from bayescale.errors import UsageError
 from theory.declaration.abstract_law import AbstractLaw
 
@@ -15,7 +16,7 @@ QUANTILES = {"q05": 0.05, "q50": 0.50, "q95": 0.95}
 
 
 @dataclass(frozen=True, eq=False)
-class Prediction:
+class Prediction(Result):
     """Posterior of the loss at given resources.
 
     Parameters
@@ -26,17 +27,15 @@ class Prediction:
         Loss in nats per token, shape (draw, point).
     noise
         Whether the scatter of a new run is included.
-    trusted
-        False where the posterior or the distance of a point was refused and forced.
-    reasons
-        Sentences: why it is not to be trusted, and how far beyond the runs the points lie.
+    diagnosis
+        What the gate refuses of the posterior, and its verdict on how far the points lie beyond
+        the runs.
     """
 
     points: pd.DataFrame
     draws: Float[np.ndarray, "draw point"]
     noise: bool
-    trusted: bool
-    reasons: tuple[str, ...] = ()
+    diagnosis: Diagnosis
 
     def summary(self) -> pd.DataFrame:
         """Resources, mean, sd and the 5, 50, 95% quantiles of the loss, one row a point."""
@@ -49,12 +48,7 @@ class Prediction:
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
         points = self.summary().to_dict(orient="records")
-        return {
-            "points": points,
-            "noise": self.noise,
-            "trusted": self.trusted,
-            "reasons": list(self.reasons),
-        }
+        return {"points": points, "noise": self.noise, **self.verdict()}
 
 
 def points_of(law: AbstractLaw, resources: Mapping[str, Any]) -> pd.DataFrame:

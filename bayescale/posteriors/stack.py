@@ -111,8 +111,7 @@ class Stack(AbstractPosterior):
         return replace(
             first,
             draws=self.mix({name: part.draws for name, part in parts.items()}),
-            trusted=not verdict.refusals,
-            reasons=verdict.reasons,
+            diagnosis=verdict,
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -121,5 +120,5 @@ class Stack(AbstractPosterior):
             "by": self.by,
             "weights": dict(self.weights),
             "members": {name: post.to_dict() for name, post in self.members.items()},
-            "diagnostics": self.diagnosis.to_dict(),
+            **self.verdict(),
         }

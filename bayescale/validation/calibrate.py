@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
 
+from bayescale.diagnosis import Diagnosis, Result
 from bayescale.distributions.prior import Prior
 from bayescale.errors import UsageError
 from bayescale.fitting.chunk import NAME
@@ -49,7 +50,7 @@ RATES = np.geomspace(0.1, 20.0, 41)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Calibration:
+class Calibration(Result):
     """How forecasts of larger runs from smaller ones turned out.
 
     Parameters
@@ -107,14 +108,25 @@ class Calibration:
         means = pd.DataFrame(squared.groupby(level="law", sort=False).mean())
         return means.assign(rmse=np.sqrt(means["rmse"]))
 
-    @property
-    def reasons(self) -> tuple[str, ...]:
-        """For every law whether its 90% intervals held, in sentences with what to do."""
-        return tuple(self._sentence(name, found) for name, found in self.forecasts.items())
-
-    def _sentence(self, name: str, forecasts: Sequence[Forecast]) -> str:
+    def covered(self, name: str) -> tuple[int, int]:
+        """How many of all forecasts of a law, or of the stack, its 90% intervals covered."""
+        forecasts = self.forecasts[name]
         hits = sum(round(one.coverage(0.9) * len(one.log_loss)) for one in forecasts)
-        total = sum(len(one.log_loss) for one in forecasts)
+        return hits, sum(len(one.log_loss) for one in forecasts)
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """A warning for every law whose 90% intervals did not hold."""
+        counts = {name: self.covered(name) for name in self.forecasts}
+        narrow = [name for name, (hits, total) in counts.items() if hits < MIN_COVERAGE * total]
+        return Diagnosis(warnings=tuple(self._sentence(name) for name in narrow))
+
+    def advice(self) -> tuple[str, ...]:
+        """For every law whether its 90% intervals held, in sentences with what to do."""
+        return tuple(self._sentence(name) for name in self.forecasts)
+
+    def _sentence(self, name: str) -> str:
+        forecasts, (hits, total) = self.forecasts[name], self.covered(name)
         rate = hits / total
         told = f"{name}: 90% intervals covered {rate:.0%} of {total} forecasts of larger runs"
         if verdict := self.outlook.verdict(name):
@@ -140,12 +152,13 @@ class Calibration:
             "summary": self.summary().reset_index().to_dict(orient="records"),
             "weights": self.weights.reset_index().to_dict(orient="records"),
             "drifts": {name: drift.to_dict() for name, drift in self.drifts.items()},
-            "reasons": list(self.reasons),
+            "advice": list(self.advice()),
+            **self.verdict(),
             "seed": self.seed,
         }
 
     def __repr__(self) -> str:
-        return "\n".join([f"Calibration at {len(self.outlook.cuts)} cuts", *self.reasons])
+        return "\n".join([f"Calibration at {len(self.outlook.cuts)} cuts", *self.advice()])
 
 
 def calibrate(

@@ -1,18 +1,23 @@
 """How well a posterior predicts runs that it has not seen."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
-from bayescale.diagnosis import Diagnosis
+import pandas as pd
+
+from bayescale.diagnosis import Diagnosis, Result
 from bayescale.posteriors.posterior import Posterior
 from bayescale.runs.table import Runs
 from bayescale.validation.forecast import forecast
+
+SCORES = ("n_runs", "log_score", "rmse", "coverage", "width")
 
 MIN_COVERAGE = 0.8
 """Part of new runs that 90% intervals must cover, or they are called too narrow."""
 
 
 @dataclass(frozen=True)
-class HoldOut:
+class HoldOut(Result):
     """Predictive performance on held-out runs.
 
     Parameters
@@ -49,6 +54,14 @@ class HoldOut:
             "others, or fit it with more drift."
         )
         return self.gate + Diagnosis(warnings=(sentence,))
+
+    def summary(self) -> pd.DataFrame:
+        """The scores, one row."""
+        return pd.DataFrame([{name: getattr(self, name) for name in SCORES}])
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data, for JSON."""
+        return {**{name: getattr(self, name) for name in SCORES}, **self.verdict()}
 
 
 def hold_out(posterior: Posterior, runs: Runs, *, force: bool = False) -> HoldOut:

@@ -59,5 +59,5 @@ def calibrate(
         json_out(result.to_dict())
         return
     show(result.summary())
-    for reason in result.reasons:
+    for reason in result.advice():
         write(reason)

@@ -35,5 +35,5 @@ def collapse(
         json_out(result.to_dict())
         return
     show(result.summary())
-    for reason in result.reasons:
+    for reason in result.advice():
         write(reason)

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bayescale.forms.regime import KINDS, Regimes
+from bayescale.forms.regimes import KINDS, Regimes
 from bayescale.plots import style
 
 COLOURS = {"resolution": style.BLUE, "variance": style.ORANGE, "floor": style.GREY}

@@ -47,7 +47,7 @@ def test_the_true_form_stays_inside_and_others_are_excluded(additive: Collapse):
     assert additive.forms.loc["maximum", "excluded"]
     assert additive.forms.loc["kaplan_floor", "excluded"]
     assert additive.tells_apart
-    assert "chinchilla stays inside" in additive.reasons[1]
+    assert "chinchilla stays inside" in additive.advice()[1]
 
 
 def test_a_homogeneous_table_obeys_the_scaling_equation(additive: Collapse):
@@ -81,7 +81,7 @@ def test_a_table_that_is_not_homogeneous_is_noticed():
         warnings.simplefilter("ignore")
         result = bs.collapse(bs.read_runs(pd.DataFrame({"N": n, "D": d, "loss": loss})))
     assert result.scaling_p < 0.05
-    assert "does not obey one scaling equation" in result.reasons[0]
+    assert "does not obey one scaling equation" in result.advice()[0]
 
 
 @pytest.mark.slow
@@ -92,9 +92,9 @@ def test_a_noisy_narrow_table_says_that_it_cannot_tell():
         result = bs.collapse(runs)
     assert not result.tells_apart
     assert result.forms.loc[["chinchilla", "kaplan_floor"], "inside"].all()
-    assert result.reasons[1].startswith("the table cannot tell the forms chinchilla")
+    assert result.advice()[1].startswith("the table cannot tell the forms chinchilla")
     # What the prior keeps away from is not what the table excludes.
-    assert "The prior of the form hardly reaches maximum." in result.reasons[1]
+    assert "The prior of the form hardly reaches maximum." in result.advice()[1]
 
 
 def test_the_named_forms_are_the_laws_without_a_shape_of_their_own():
@@ -133,7 +133,7 @@ def test_the_plot_shows_every_run_the_band_and_every_form(additive: Collapse):
 def test_the_json_repeats_the_verdict(additive: Collapse):
     data = additive.to_dict()
     assert data["tells_apart"] is True
-    assert data["reasons"] == list(additive.reasons)
+    assert data["advice"] == list(additive.advice())
     assert {row["law"] for row in data["forms"]} == set(additive.forms.index)
 
 

@@ -9,7 +9,8 @@ import pytest
 import bayescale as bs
 from bayescale import plots
 from bayescale.errors import DiagnosticsRefused, UsageError
-from bayescale.forms.regime import KINDS, regime
+from bayescale.forms.regime import regime
+from bayescale.forms.regimes import KINDS
 from bayescale.posteriors.posterior import Posterior
 from bayescale.posteriors.stack import Stack
 from theory.laws import catalogue

@@ -208,7 +208,7 @@ def test_far_predictions_say_so(ladder: bs.Posterior) -> None:
         far = ladder.predict(N=[1e8, 10 * top["N"]], D=[1e10, 10 * top["D"]])
     assert far.reasons[0] in str(caught[0].message)
     assert far.trusted
-    assert far.to_dict()["reasons"] == list(far.reasons)
+    assert far.to_dict()["diagnostics"]["reasons"] == list(far.reasons)
 
 
 def test_predictions_farther_than_was_ever_checked_are_refused_unless_forced(

@@ -53,8 +53,8 @@ def test_a_right_law_covers_and_a_bent_one_does_not(results: dict[str, bs.Calibr
     assert bent["coverage_90"] < 0.5
     assert bent["bias"] > 0.02  # what was seen lies above the forecast
     assert bent["log_score"] < straight["log_score"] - 1
-    assert "the law is too sure" in results["bent"].reasons[0]
-    assert "too sure" not in results["straight"].reasons[0]
+    assert "the law is too sure" in results["bent"].advice()[0]
+    assert "too sure" not in results["straight"].advice()[0]
 
 
 @pytest.mark.slow
@@ -99,7 +99,7 @@ def test_each_cut_is_fitted_by_the_engine_that_is_named() -> None:
     assert [post.record["engine"] for post in posts] == ["laplace", "laplace"]
     assert [post.seed for post in posts] == [1, 1]
     assert set(result.table["status"]) == {"ok"}
-    assert "the gate" not in result.reasons[0]
+    assert "the gate" not in result.advice()[0]
 
 
 def test_fits_that_the_gate_refuses_count_and_are_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,7 +107,7 @@ def test_fits_that_the_gate_refuses_count_and_are_told_of(monkeypatch: pytest.Mo
     with pytest.warns(DiagnosticsWarning, match=r"power: refused 2\); what they forecast counts"):
         result = calibrate(curve(0.0), law="power", cuts=[3e7, 1e8], engine="laplace", seed=1)
     assert set(result.table["status"]) == {"refuse"}
-    assert "(of 2 fits the gate refused 2, which count all the same)" in result.reasons[0]
+    assert "(of 2 fits the gate refused 2, which count all the same)" in result.advice()[0]
 
 
 def test_a_model_is_made_anew_below_each_cut_with_what_was_set() -> None:
