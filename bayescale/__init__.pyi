@@ -6,7 +6,7 @@ from ._version import __version__ as __version__
 from .cost.hardware import Hardware as Hardware
 from .designing.design import Design as Design
 from .designing.design import design as design
-from .designing.value import Worth as Worth
+from .designing.value import ValueOfInformation as ValueOfInformation
 from .diagnosis import Diagnosis as Diagnosis
 from .diagnosis import Status as Status
 from .distributions.families import Family as Family

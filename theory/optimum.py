@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import sympy
 
-from theory.declaration.law import KERNEL, AbstractLaw
+from theory.declaration.abstract_law import KERNEL, AbstractLaw
 from theory.declaration.logdomain import log_value, value
 from theory.declaration.symbols import Resource
 from theory.declaration.terms import Contour, Decomposition, monomial_powers

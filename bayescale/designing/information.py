@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from bayescale.designing.linearised import Local, Points
+from bayescale.designing.linearised import LinearisedLaw, Points
 
 POWERS = (0.0, 0.25, 0.5, 1.0)
 """Of the cost, by which the gain of a run is divided."""
@@ -28,8 +28,8 @@ LEAST = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
-class View:
-    """The candidates as one law sees them.
+class LinearGaussian:
+    """A linear Gaussian model of what each candidate tells, under one law.
 
     Parameters
     ----------
@@ -49,10 +49,10 @@ class View:
     gradient: Float[np.ndarray, "draw quantity direction"]
 
     @classmethod
-    def of(cls, local: Local, points: Points) -> "View":
+    def of(cls, law: LinearisedLaw, points: Points) -> "LinearGaussian":
         """Of the candidates at points."""
-        slopes, noise = local.jacobian(points), local.variance(points)
-        return cls(slopes, noise, local.covariance, local.gradient)
+        slopes, noise = law.jacobian(points), law.variance(points)
+        return cls(slopes, noise, law.covariance, law.gradient)
 
     def updated(self, covariance: np.ndarray, index: int) -> np.ndarray:
         """Covariance after one more run of a candidate."""
@@ -102,7 +102,9 @@ class Batch:
         return float(sum(self.gains))
 
 
-def start_of(views: Sequence[View], running: Sequence[int] = ()) -> tuple[np.ndarray, ...]:
+def start_of(
+    views: Sequence[LinearGaussian], running: Sequence[int] = ()
+) -> tuple[np.ndarray, ...]:
     """Covariances before the batch; runs that are under way count as done."""
     covariances = tuple(view.covariance for view in views)
     for index in running:
@@ -110,14 +112,14 @@ def start_of(views: Sequence[View], running: Sequence[int] = ()) -> tuple[np.nda
     return covariances
 
 
-def mean_gains(views: Sequence[View], covariances: Sequence[np.ndarray]) -> np.ndarray:
+def mean_gains(views: Sequence[LinearGaussian], covariances: Sequence[np.ndarray]) -> np.ndarray:
     """Information of each candidate, over all draws of all laws, (point,)."""
     parts = [view.gains(covariance) for view, covariance in zip(views, covariances, strict=True)]
     return np.concatenate(parts).mean(axis=0)
 
 
 def batch_of(
-    views: Sequence[View],
+    views: Sequence[LinearGaussian],
     begin: Sequence[np.ndarray],
     costs: np.ndarray,
     chosen: Sequence[int],
@@ -131,12 +133,12 @@ def batch_of(
 
 
 def best_batch(
-    views: Sequence[View],
+    views: Sequence[LinearGaussian],
     begin: Sequence[np.ndarray],
     costs: Float[np.ndarray, " point"],
     *,
     budget: float,
-    most: int,
+    max_runs: int,
     repeats: bool = True,
 ) -> Batch:
     """The batch that tells most within a budget.
@@ -151,29 +153,29 @@ def best_batch(
         Of each candidate.
     budget
         At most this in all.
-    most
+    max_runs
         At most so many runs.
     repeats
         Whether a candidate may be run more than once.
     """
-    found = [_greedy(views, begin, costs, budget, most, repeats, power) for power in POWERS]
+    found = [_greedy(views, begin, costs, budget, max_runs, repeats, power) for power in POWERS]
     best = max(found, key=lambda batch: batch.gain)
     return _exchanged(views, begin, costs, budget, repeats, best)
 
 
 def _greedy(
-    views: Sequence[View],
+    views: Sequence[LinearGaussian],
     begin: Sequence[np.ndarray],
     costs: np.ndarray,
     budget: float,
-    most: int,
+    max_runs: int,
     repeats: bool,
     power: float,
 ) -> Batch:
     covariances, left = tuple(begin), budget
     chosen: list[int] = []
     gains: list[float] = []
-    while len(chosen) < most:
+    while len(chosen) < max_runs:
         allowed = costs <= left
         if not repeats:
             allowed[chosen] = False
@@ -192,7 +194,7 @@ def _greedy(
 
 
 def _exchanged(
-    views: Sequence[View],
+    views: Sequence[LinearGaussian],
     begin: Sequence[np.ndarray],
     costs: np.ndarray,
     budget: float,
@@ -216,21 +218,21 @@ def _exchanged(
     return batch_of(views, begin, costs, chosen)
 
 
-def _from(view: View, covariance: np.ndarray) -> View:
-    return View(view.slopes, view.noise, covariance, view.gradient)
+def _from(view: LinearGaussian, covariance: np.ndarray) -> LinearGaussian:
+    return LinearGaussian(view.slopes, view.noise, covariance, view.gradient)
 
 
-def _only(views: Sequence[View], index: int) -> list[View]:
+def _only(views: Sequence[LinearGaussian], index: int) -> list[LinearGaussian]:
     """The same laws with one candidate."""
     here: Any = [index]
     return [
-        View(view.slopes[:, here], view.noise[:, here], view.covariance, view.gradient)
+        LinearGaussian(view.slopes[:, here], view.noise[:, here], view.covariance, view.gradient)
         for view in views
     ]
 
 
 def _after(
-    views: Sequence[View], covariances: Sequence[np.ndarray], index: int
+    views: Sequence[LinearGaussian], covariances: Sequence[np.ndarray], index: int
 ) -> tuple[np.ndarray, ...]:
     return tuple(
         view.updated(covariance, index) for view, covariance in zip(views, covariances, strict=True)

@@ -42,7 +42,7 @@ Points = Mapping[str, Float[np.ndarray, " point"]]
 
 
 @dataclass(frozen=True, eq=False)
-class Local:
+class LinearisedLaw:
     """Draws of one law, the law around each, and what is asked there.
 
     Parameters
@@ -122,15 +122,16 @@ class Local:
         return _log_loss(self.density, self.positions, points).mean(axis=0)
 
 
-def localise(
-    source: AbstractPosterior | Model, line: BudgetLine, log_budget: float, *, draws: int, seed: int
-) -> list[Local]:
+def linearise(
+    source: AbstractPosterior, line: BudgetLine, log_budget: float, *, draws: int, seed: int
+) -> list[LinearisedLaw]:
     """The laws of a posterior or a stack around some of their draws.
 
     Parameters
     ----------
     source
-        A fitted posterior, a stack of them, or a model, whose prior then stands for a posterior.
+        A fitted posterior, a stack of them, or draws of a prior
+        (`bayescale.posteriors.before_runs`).
     line
         Where the budget asked about can be spent.
     log_budget
@@ -138,15 +139,13 @@ def localise(
     draws
         How many draws in all; a stack shares them among its laws by weight.
     seed
-        Seed of the draws of a prior and of the drift.
+        Seed of the drift.
 
     Raises
     ------
     UsageError
         If a posterior was not made by a fit, or the optimum cannot be found.
     """
-    if isinstance(source, Model):
-        return [_of_prior(source, line, log_budget, draws, seed)]
     posts = source.members
     shares = whole_shares(np.array([source.weights[name] for name in posts]), draws)
     kept = {n: int(s) for n, s in zip(posts, shares, strict=True) if s}
@@ -154,30 +153,24 @@ def localise(
     return found if len(found) == 1 else _with_forms(found, np.array(list(kept.values())) / draws)
 
 
-def _of_prior(model: Model, line: BudgetLine, log_budget: float, draws: int, seed: int) -> Local:
-    rng = np.random.default_rng(seed)
-    density = Density(model)
-    sites = {name: model.priors.table[name].sample(rng, (draws,)) for name in model.free}
-    positions = density.unconstrain(sites)
-    places = _places(model)
-    _, width = prior_spread(density)
-    covariance = np.diag(np.diag(width)[list(places)] ** 2)
-    every = np.broadcast_to(covariance, (draws, *covariance.shape))
-    return _asked(density, positions, places, every, None, np.zeros(draws), line, log_budget)
-
-
 def _of_posterior(
     post: Posterior, line: BudgetLine, log_budget: float, draws: int, seed: int
-) -> Local:
-    if post.model is None or post.observed is None:
+) -> LinearisedLaw:
+    if post.model is None:
         raise UsageError(
-            "these draws came without a model or without runs, so what a new run would add to them "
-            "is not known; fit the runs with bayescale.fit and design from that posterior."
+            "these draws came without a model, so what a new run would add to them is not known; "
+            "fit the runs with bayescale.fit and design from that posterior."
         )
     model = post.model
     density, places = Density(model), _places(model)
     every = density.unconstrain({name: post.sites[name] for name in model.free})
     positions = every[thinned(len(every), draws)]
+    _, width = prior_spread(density)
+    before = np.diag(width)[list(places)] ** 2
+    if post.observed is None:
+        covariance = np.broadcast_to(np.diag(before), (draws, len(places), len(places)))
+        rate = np.zeros(draws)
+        return _asked(density, positions, places, covariance, None, rate, line, log_budget)
     observed = model.observe(post.observed)
     seen = dict(observed.log_resources)
     scale = model.likelihood.scale(density.constrain(positions))
@@ -191,10 +184,8 @@ def _of_posterior(
     else:
         slopes = _slopes(density, positions, places, seen)
         information = _information_of_rows(density, positions, observed)
-        _, width = prior_spread(density)
-        precision = np.diag(np.diag(width)[list(places)] ** -2)
         data = np.einsum("sri,sr,srj->sij", slopes, information, slopes)
-        covariance = np.linalg.inv(precision + data)
+        covariance = np.linalg.inv(np.diag(1.0 / before) + data)
     return _asked(density, positions, places, covariance, seen, rate, line, log_budget)
 
 
@@ -233,7 +224,7 @@ def _asked(
     drift: np.ndarray,
     line: BudgetLine,
     log_budget: float,
-) -> Local:
+) -> LinearisedLaw:
     """With gradients of what is asked, and the drift as last coordinate."""
 
     def quantities(at: np.ndarray) -> np.ndarray:
@@ -248,19 +239,19 @@ def _asked(
         for ahead, behind in _shifted(positions, places)
     ]
     asked = quantities(positions)
-    local = Local(
+    linearised = LinearisedLaw(
         density, positions, places, covariance, np.stack(columns, axis=-1), asked, seen, drift
     )
     # The drift moves the loss at the optimum, not where the optimum is.
-    for away in local.away(_sizes_at(line, asked, log_budget)):
+    for away in linearised.away(_sizes_at(line, asked, log_budget)):
         moved = np.zeros((*asked.shape, 1))
         moved[:, -1, 0] = drift * away
-        local = replace(
-            local,
-            covariance=_with_unit(local.covariance),
-            gradient=np.concatenate([local.gradient, moved], axis=-1),
+        linearised = replace(
+            linearised,
+            covariance=_with_unit(linearised.covariance),
+            gradient=np.concatenate([linearised.gradient, moved], axis=-1),
         )
-    return local
+    return linearised
 
 
 def _sizes_at(line: BudgetLine, asked: np.ndarray, log_budget: float) -> dict[str, np.ndarray]:
@@ -270,15 +261,15 @@ def _sizes_at(line: BudgetLine, asked: np.ndarray, log_budget: float) -> dict[st
     return {first.name: log_size, last.name: line.log_data(log_size, log_budget)}
 
 
-def _with_forms(found: Sequence[Local], share: np.ndarray) -> list[Local]:
+def _with_forms(found: Sequence[LinearisedLaw], share: np.ndarray) -> list[LinearisedLaw]:
     """Which law it is as further coordinates, one a law."""
-    means = [local.asked.mean(axis=0) for local in found]
+    means = [law.asked.mean(axis=0) for law in found]
     centre = sum(s * m for s, m in zip(share, means, strict=True))
     roots = np.sqrt(share)
 
     def form(index: int) -> Any:
         def difference(points: Points) -> np.ndarray:
-            predicted = [local.mean(points) for local in found]
+            predicted = [law.mean(points) for law in found]
             middle = sum(s * p for s, p in zip(share, predicted, strict=True))
             return roots[index] * (predicted[index] - middle)
 
@@ -287,13 +278,13 @@ def _with_forms(found: Sequence[Local], share: np.ndarray) -> list[Local]:
     forms = tuple(form(i) for i in range(len(found)))
     shifts = np.stack([r * (m - centre) for r, m in zip(roots, means, strict=True)], axis=-1)
     out = []
-    for local in found:
-        covariance = local.covariance
+    for law in found:
+        covariance = law.covariance
         for _ in forms:
             covariance = _with_unit(covariance)
-        wide = np.broadcast_to(shifts, (len(local.positions), *shifts.shape))
-        gradient = np.concatenate([local.gradient, wide], axis=-1)
-        out.append(replace(local, covariance=covariance, gradient=gradient, forms=forms))
+        wide = np.broadcast_to(shifts, (len(law.positions), *shifts.shape))
+        gradient = np.concatenate([law.gradient, wide], axis=-1)
+        out.append(replace(law, covariance=covariance, gradient=gradient, forms=forms))
     return out
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from bayescale.designing.information import Batch, View
+from bayescale.designing.information import Batch, LinearGaussian
 from bayescale.planning.allocation import optimum
 from bayescale.planning.budget_line import BudgetLine
 from bayescale.posteriors.posterior import Posterior
@@ -18,7 +18,7 @@ NEAR = 0.05
 
 
 @dataclass(frozen=True)
-class Worth:
+class ValueOfInformation:
     """What a batch is expected to save when the target budget is spent.
 
     Not knowing N* exactly costs the regret ``h var(log N)/2``, with h the curvature of the loss
@@ -59,14 +59,14 @@ class Worth:
         )
 
 
-def worth_of(
+def value_of(
     posts: Sequence[Posterior],
     line: BudgetLine,
     at: float,
-    views: Sequence[View],
+    views: Sequence[LinearGaussian],
     begin: Sequence[np.ndarray],
     batch: Batch,
-) -> Worth:
+) -> ValueOfInformation:
     """What a batch is worth, over the draws of all laws.
 
     Parameters
@@ -86,7 +86,7 @@ def worth_of(
         slopes.append(slope)
     regret, later = (float(np.concatenate(part).mean()) for part in (before, after))
     slope = float(np.concatenate(slopes).mean())
-    return Worth(regret, later, at * (regret - later) / slope, batch.cost)
+    return ValueOfInformation(regret, later, at * (regret - later) / slope, batch.cost)
 
 
 def _shape_of(

@@ -15,7 +15,7 @@ from bayescale.models.likelihood import AbstractLikelihood
 from bayescale.models.model import DRIFT, Model
 from bayescale.runs.identifiable import require_domain, require_identifiable
 from bayescale.runs.table import Runs
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 
 Fittable = str | AbstractLaw | Model
 """What can be fitted: a law, its name, a formula, or a whole model."""

@@ -21,7 +21,7 @@ from bayescale.progress import Progress
 from bayescale.runs.table import Runs, read_runs
 from theory import laws
 from theory.declaration import crossover
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 from theory.declaration.links import Identity
 from theory.declaration.symbols import D, N, Role
 

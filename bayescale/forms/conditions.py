@@ -11,7 +11,7 @@ import sympy
 from bayescale.models.formulas import find_law
 from theory.admissibility import admissible
 from theory.admissibility.verdict import Status, Verdict
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 
 
 @dataclass(frozen=True)

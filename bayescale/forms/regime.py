@@ -30,7 +30,7 @@ from bayescale.posteriors.abstract import AbstractPosterior
 from bayescale.posteriors.posterior import Posterior
 from bayescale.posteriors.prediction import QUANTILES, points_of
 from bayescale.runs.table import Runs
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 from theory.declaration.logdomain import value
 
 KINDS = ("resolution", "variance", "floor")

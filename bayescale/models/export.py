@@ -23,7 +23,7 @@ from bayescale.models.model import Model
 from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
 from bayescale.runs.table import Runs, read_runs
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 
 if TYPE_CHECKING:
     import pymc as pm

@@ -20,7 +20,8 @@ from bayescale.errors import LimitError, UsageError
 from theory import laws
 from theory.admissibility.scaling import exact_weights
 from theory.declaration import symbols as s
-from theory.declaration.law import AbstractLaw, Law
+from theory.declaration.abstract_law import AbstractLaw
+from theory.declaration.law import Law
 from theory.declaration.symbols import RESOURCES, Parameter, Resource, Role
 from theory.declaration.terms import monomial_powers
 from theory.errors import LawError

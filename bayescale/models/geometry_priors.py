@@ -8,7 +8,7 @@ from typing import Any
 from bayescale.distributions.prior import Prior
 from bayescale.errors import UsageError
 from bayescale.models.formulas import find_law
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 from theory.declaration.symbols import D, N, Role
 from theory.learning.geometry.dimension import Dimension, intrinsic_dimension
 from theory.learning.geometry.learning_curve import LearningCurve, kernel_exponent

@@ -20,7 +20,7 @@ from bayescale.models.pooling import OFFSET, Pooling
 from bayescale.models.priors import Priors, default_priors
 from bayescale.runs.table import Runs, read_runs
 from theory import laws
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 
 DRIFT = Drift()
 """Drift of a model unless it says otherwise."""

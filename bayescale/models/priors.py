@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from bayescale.distributions.prior import Prior
 from bayescale.errors import UsageError
+from theory.declaration.abstract_law import AbstractLaw
 from theory.declaration.chart import Coordinate, Kind
-from theory.declaration.law import AbstractLaw
 from theory.declaration.symbols import Domain, Role
 from theory.errors import did_you_mean
 

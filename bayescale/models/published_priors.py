@@ -11,7 +11,7 @@ from bayescale.distributions.prior import Prior
 from bayescale.errors import UsageError
 from bayescale.runs.datasets import cards
 from theory import laws
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 from theory.declaration.symbols import Role
 from theory.errors import UnknownLaw, did_you_mean
 

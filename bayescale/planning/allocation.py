@@ -17,7 +17,7 @@ from bayescale.planning.budget_line import BudgetLine
 from bayescale.planning.search import best_sizes
 from bayescale.posteriors.abstract import AbstractPosterior
 from bayescale.posteriors.posterior import Posterior
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 from theory.declaration.symbols import D, N
 from theory.errors import TheoryError
 from theory.optimum import closed_form_allocation, has_closed_form, solve_allocation

@@ -21,7 +21,7 @@ from bayescale import cost as costs
 from bayescale.cost import AbstractCost, ShapedCost
 from bayescale.errors import UsageError
 from bayescale.planning.limits import REPETITION, Limits
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 from theory.declaration.symbols import D, N
 from theory.errors import did_you_mean
 

@@ -43,12 +43,17 @@ def _of_one(
     # The importance-sampled posterior was judged as a whole.
     if table.empty or "importance_ess" in posterior.record:
         return Diagnosis(), table
-    least = table[["ess_bulk", "ess_tail"]].min(axis=1)
-    bad = table.assign(ess=least)[(table["r_hat"] > MAX_RHAT) | (least < MIN_ESS)]
+    rhats = table["r_hat"].to_numpy(np.float64)
+    least = table[["ess_bulk", "ess_tail"]].to_numpy(np.float64).min(axis=1)
+    bad = [
+        (name, float(r_hat), float(ess))
+        for name, r_hat, ess in zip(table.index, rhats, least, strict=True)
+        if r_hat > MAX_RHAT or ess < MIN_ESS
+    ]
     refusals = tuple(
-        f"{name} did not converge (R-hat {beside(row['r_hat'], MAX_RHAT, 3)}, ESS "
-        f"{beside(row['ess'], MIN_ESS, 0)})."
-        for name, row in bad.iterrows()
+        f"{name} did not converge (R-hat {beside(r_hat, MAX_RHAT, 3)}, ESS "
+        f"{beside(ess, MIN_ESS, 0)})."
+        for name, r_hat, ess in bad
     )
     return Diagnosis(refusals), table
 

@@ -16,7 +16,7 @@ from bayescale.cost import AbstractCost
 from bayescale.planning.budget_line import BudgetLine, log_data, log_resources
 from bayescale.planning.objectives import AbstractObjective
 from bayescale.posteriors.abstract import Piece
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 
 if TYPE_CHECKING:
     import jax

@@ -10,7 +10,7 @@ import pandas as pd
 from bayescale.diagnosis import Diagnosis
 from bayescale.posteriors.distance import distance, judge_distance
 from bayescale.posteriors.prediction import Prediction
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 
 Piece = tuple[AbstractLaw, Mapping[str, np.ndarray]]
 """A law, and its parameters as `AbstractLaw.log_loss` takes them, (draw,)."""

@@ -22,7 +22,7 @@ from bayescale.models.pooling import SPREAD, Pooling
 from bayescale.posteriors.labelled import to_tree
 from bayescale.posteriors.posterior import Posterior
 from bayescale.runs.table import Runs
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 from theory.errors import did_you_mean
 
 DIMS = ("chain", "draw")

@@ -24,7 +24,7 @@ from bayescale.posteriors.abstract import AbstractPosterior
 from bayescale.posteriors.file import read_posterior, write_posterior
 from bayescale.posteriors.prediction import QUANTILES, Prediction, points_of
 from bayescale.runs.table import Runs
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 from theory.errors import TheoryError
 
 FARTHEST = 700.0

@@ -9,7 +9,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from bayescale.errors import UsageError
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 
 QUANTILES = {"q05": 0.05, "q50": 0.50, "q95": 0.95}
 

@@ -137,7 +137,7 @@ def staged(law: str, truth_law: str, coordinates: Sequence[dict], seed: int) -> 
                 fraction * BUDGET - spent,
                 TARGET,
                 max_cost=BUDGET / 10,
-                runs=most,
+                max_runs=most,
                 draws=24,
                 seed=seed + index,
                 single_law=True,
@@ -244,7 +244,7 @@ def designed(pool: pd.DataFrame, budget: float, target: float, repeats: int) -> 
                 target,
                 candidates=left[["N", "D", "cost"]],
                 max_cost=budget,
-                runs=MOST - len(taken[i]),
+                max_runs=MOST - len(taken[i]),
                 repeats=False,
                 draws=24,
                 seed=i,
@@ -296,7 +296,9 @@ def speed() -> dict[str, float]:
     out = {}
     for name in ("first", "warm"):
         start = time.process_time()
-        design(model_of("share"), 1e20, TARGET, candidates=table, max_cost=1e20, runs=RUNS, seed=0)
+        design(
+            model_of("share"), 1e20, TARGET, candidates=table, max_cost=1e20, max_runs=RUNS, seed=0
+        )
         out[f"{name}_cpu_s"] = round(time.process_time() - start, 2)
     return out | {"candidates": 1000}
 

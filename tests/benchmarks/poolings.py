@@ -16,7 +16,7 @@ from bayescale.posteriors.groups import GroupPosterior
 from bayescale.posteriors.posterior import Posterior
 from bayescale.runs.table import Runs, read_runs
 from bayescale.validation.hold_out import HoldOut, hold_out
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 from theory.declaration.symbols import Role
 
 ALL = "all groups"

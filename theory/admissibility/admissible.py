@@ -9,7 +9,7 @@ from theory import folder
 from theory.admissibility import conditions as found
 from theory.admissibility.condition import Condition
 from theory.admissibility.verdict import Verdict
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 
 
 def conditions() -> dict[str, Condition]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from theory.admissibility.verdict import Status, Verdict
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 from theory.errors import LawError
 
 UNDECIDED = (ArithmeticError, LawError, RecursionError)

@@ -17,7 +17,7 @@ import sympy
 from theory.admissibility.precision import Precise
 from theory.admissibility.sampling import Draw, draw_log_resources, draw_parameters
 from theory.admissibility.scaling import elasticities, obeys, witness_point
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 from theory.declaration.symbols import Resource
 
 DRAWS = 6

@@ -11,7 +11,7 @@ from theory.admissibility import evidence
 from theory.admissibility.evidence import Found
 from theory.admissibility.sampling import draw_parameters
 from theory.admissibility.verdict import Status, Verdict
-from theory.declaration.law import KERNEL, AbstractLaw
+from theory.declaration.abstract_law import KERNEL, AbstractLaw
 from theory.declaration.rules import Shape, Slope, shape, sign_of
 from theory.declaration.symbols import Resource
 from theory.declaration.terms import Contour, Decomposition, Term

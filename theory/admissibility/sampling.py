@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from theory.declaration.abstract_law import AbstractLaw
 from theory.declaration.chart import Coordinate, Kind
-from theory.declaration.law import AbstractLaw
 from theory.declaration.symbols import Domain, Parameter, Resource, Role
 from theory.errors import LawError
 

@@ -20,8 +20,8 @@ import sympy
 
 from theory.admissibility.precision import Precise
 from theory.admissibility.sampling import draw_log_resources, draw_parameters
+from theory.declaration.abstract_law import KERNEL, AbstractLaw
 from theory.declaration.degrees import homogeneity, solve_degrees
-from theory.declaration.law import KERNEL, AbstractLaw
 from theory.declaration.symbols import Resource
 from theory.declaration.timebox import within
 from theory.errors import TheoryError

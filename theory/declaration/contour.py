@@ -7,7 +7,7 @@ from typing import Any, final
 
 import sympy
 
-from theory.declaration.law import KERNEL, AbstractLaw
+from theory.declaration.abstract_law import KERNEL, AbstractLaw
 from theory.declaration.symbols import Resource
 from theory.declaration.terms import Contour, monomial_powers, read_terms
 from theory.errors import LawError

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import sympy
 
+from theory.declaration.abstract_law import AbstractLaw
 from theory.declaration.cdf import logistic
-from theory.declaration.law import AbstractLaw, Law
+from theory.declaration.law import Law
 from theory.declaration.logdomain import value
 from theory.declaration.symbols import Resource
 from theory.declaration.timebox import within

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, final
 import numpy as np
 import sympy
 
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 from theory.declaration.symbols import Parameter, Resource, Role
 from theory.declaration.terms import AbstractSplit, Term
 from theory.errors import LawError

@@ -1,4 +1,4 @@
-"""The catalogue of laws: one declaration each; the registry is read from the modules below.
+"""The catalogue of laws: one declaration each; the registry is read from the folder.
 
 To add a law, write one assignment in the module of its kind, or in a new module: it is then listed,
 checked, charted, given priors, fitted, planned with, and run through the contract tests. A module
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from types import ModuleType
 
 from theory import folder
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 from theory.errors import UnknownLaw, did_you_mean
 
 
@@ -20,7 +20,7 @@ def _modules() -> Iterator[ModuleType]:
 
 
 def catalogue() -> dict[str, AbstractLaw]:
-    """Every law declared in the modules of this package, by name, in the order of declaration."""
+    """Every law declared in the modules of this package, by name; module by module, as declared."""
     return {
         law.name: law
         for module in _modules()

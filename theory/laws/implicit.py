@@ -3,8 +3,8 @@
 import sympy
 
 from theory.declaration import symbols as s
+from theory.declaration.abstract_law import KERNEL
 from theory.declaration.contour import ContourLaw
-from theory.declaration.law import KERNEL
 from theory.declaration.links import Odds
 from theory.declaration.symbols import B, D, N, Parameter, S
 

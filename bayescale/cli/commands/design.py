@@ -25,7 +25,7 @@ def design(
     max_cost: Annotated[
         float | None, typer.Option(help="Most FLOP of one run; a tenth of the budget by default.")
     ] = None,
-    runs: Annotated[int, typer.Option(help="Most runs.")] = 40,
+    max_runs: Annotated[int, typer.Option(help="Most runs.")] = 40,
     candidates: Annotated[
         Path | None,
         typer.Option(help="CSV of the only runs allowed: N, D and, if it differs, cost."),
@@ -71,7 +71,7 @@ def design(
         candidates=None if candidates is None else _read(candidates, "candidates"),
         running=None if running is None else _read(running, "running"),
         max_cost=max_cost,
-        runs=runs,
+        max_runs=max_runs,
         ratios=(ratio_min, ratio_max),
         repeats=repeats,
         single_law=single_law,

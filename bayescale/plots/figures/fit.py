@@ -22,7 +22,7 @@ from bayescale.models.outliers import likely_outliers
 from bayescale.plots import style
 from bayescale.posteriors.posterior import Posterior
 from bayescale.posteriors.thinning import thin
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 from theory.declaration.symbols import C
 
 POINTS = 30

@@ -13,8 +13,8 @@ import bayescale as bs
 from bayescale import cost as costs
 from bayescale.designing import candidates as candidate
 from bayescale.designing.design import Design, design
-from bayescale.designing.linearised import localise
-from bayescale.designing.value import Worth
+from bayescale.designing.linearised import linearise
+from bayescale.designing.value import ValueOfInformation
 from bayescale.errors import DiagnosticsRefused, DiagnosticsWarning, UsageError
 from bayescale.models.model import Model
 from bayescale.models.noise import Noise
@@ -77,7 +77,7 @@ def test_the_slopes_are_those_of_the_law(ladder: bs.Posterior) -> None:
     import jax
 
     line = BudgetLine(costs.get("6ND"))
-    (local,) = localise(ladder, line, math.log(TARGET), draws=3, seed=0)
+    (local,) = linearise(ladder, line, math.log(TARGET), draws=3, seed=0)
     points = {"N": np.log([1e8, 3e9]), "D": np.log([1e9, 4e10])}
     got = local.jacobian(points)[..., : len(local.coordinates)]
     assert ladder.model is not None
@@ -96,7 +96,7 @@ def test_the_gradient_of_the_optimum_is_that_of_the_closed_form(ladder: bs.Poste
     import jax
 
     line = BudgetLine(costs.get("6ND"))
-    (local,) = localise(ladder, line, math.log(TARGET), draws=2, seed=0)
+    (local,) = linearise(ladder, line, math.log(TARGET), draws=2, seed=0)
     assert ladder.model is not None
 
     def log_size(position: jax.Array) -> jax.Array:
@@ -182,8 +182,8 @@ def test_the_worth_is_the_regret_that_monte_carlo_finds(ladder: bs.Posterior) ->
 
 
 def test_the_worth_says_whether_to_go_on() -> None:
-    assert "pays for itself" in Worth(1e-3, 1e-4, 1e22, 1e20).sentence(1e24)
-    assert "stop here" in Worth(1e-3, 1e-4, 1e19, 1e20).sentence(1e24)
+    assert "pays for itself" in ValueOfInformation(1e-3, 1e-4, 1e22, 1e20).sentence(1e24)
+    assert "stop here" in ValueOfInformation(1e-3, 1e-4, 1e19, 1e20).sentence(1e24)
 
 
 @pytest.mark.parametrize("name", sorted(costs.COSTS))
@@ -241,7 +241,7 @@ def test_the_information_of_a_run_is_the_variance_of_its_score(
     [
         ({"budget": -1.0}, "budget must be a positive number of FLOP; got -1"),
         ({"at": math.nan}, "at must be a positive number of FLOP; got nan"),
-        ({"runs": 0}, "runs must be at least 1; got 0"),
+        ({"max_runs": 0}, "max_runs must be at least 1; got 0"),
         ({"ratios": (5.0, 1.0)}, "ratios must be two positive numbers that ascend"),
         ({"single_law": False}, "law 'chinchilla' has a fixed form, .*pass a stack"),
         ({"N_max": 10.0}, "no run of at most .* has N up to 10 .*raise a cap"),
@@ -287,7 +287,7 @@ def test_draws_without_a_model_and_a_refused_posterior_are_refused(
     given = bs.Posterior.from_draws(
         "chinchilla", {"E": 1.8, "A": 480.0, "B": 2085.0, "alpha": 0.348, "beta": 0.366}
     )
-    with pytest.raises(UsageError, match="without a model or without runs"):
+    with pytest.raises(UsageError, match="without a model, so"):
         design(given, BUDGET, TARGET, single_law=True)
     with pytest.raises(DiagnosticsRefused):
         design(refused, BUDGET, TARGET, single_law=True)

@@ -62,7 +62,7 @@ def test_a_formula_in_other_resources_names_them():
 
 def test_a_law_declared_in_five_lines_is_checked_listed_and_fitted(monkeypatch, capsys):
     from bayescale.cli.commands.laws import laws as list_laws
-    from theory.laws import two_sizes
+    from theory.laws import additive
 
     e, a, b = s.floor(), s.amplitude("A", of=N), s.amplitude("B", of=D)
     alpha, beta = s.exponent("alpha", of=N), s.exponent("beta", of=D)
@@ -71,7 +71,7 @@ def test_a_law_declared_in_five_lines_is_checked_listed_and_fitted(monkeypatch, 
     law = Law(name="root_square", title="", formula=formula, source="", citation="", **mine)
 
     # One place: the module in which the catalogue looks.
-    monkeypatch.setattr(two_sizes, "root_square", law, raising=False)
+    monkeypatch.setattr(additive, "root_square", law, raising=False)
     assert laws.get("root_square") is law
     list_laws()
     assert "root_square" in capsys.readouterr().out

@@ -11,7 +11,7 @@ import bayescale as bs
 from bayescale.errors import DiagnosticsRefused, UsageError
 from bayescale.planning import allocation as allocation_module
 from bayescale.posteriors.stack import Stack
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 from theory.optimum import has_closed_form
 
 SEARCH = 1e-6

@@ -15,7 +15,7 @@ from bayescale.planning.allocation import losses_at, optimum
 from bayescale.planning.budget_line import BudgetLine
 from bayescale.planning.search import best_sizes
 from bayescale.posteriors.posterior import Posterior
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 
 CLOSED = 1e-8
 """Relative agreement of search and closed form in N."""

@@ -2,7 +2,10 @@
 
 import math
 import re
+import sys
+from importlib import import_module
 from pathlib import Path
+from textwrap import dedent
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +16,8 @@ import sympy
 
 from theory import laws
 from theory.admissibility.sampling import draw_log_resources, draw_parameters
+from theory.declaration.abstract_law import ADMISSIBLE, KERNEL, AbstractLaw
 from theory.declaration.forward import ForwardLaw
-from theory.declaration.law import ADMISSIBLE, KERNEL
 from theory.declaration.logdomain import log_value, value
 from theory.declaration.symbols import Role
 from theory.declaration.terms import Generator
@@ -116,9 +119,26 @@ def test_the_catalogue_holds_the_laws_of_the_field_under_their_own_names():
 
 
 def test_the_names_of_laws_and_of_what_else_a_module_holds_do_not_collide():
-    declared = [law for module in laws._modules() for law in vars(module).values()]
-    named = [law.name for law in declared if isinstance(law, laws.AbstractLaw)]
+    modules = [import_module(f"theory.laws.{kind}") for kind in laws.kinds()]
+    declared = [law for module in modules for law in vars(module).values()]
+    named = [law.name for law in declared if isinstance(law, AbstractLaw)]
     assert len(set(named)) == len(named)
+    assert not set(named) & set(laws.kinds())
+
+
+def test_a_law_in_a_new_file_of_the_folder_is_in_the_catalogue(tmp_path, monkeypatch):
+    source = """
+        from dataclasses import replace
+        from sympy import nan
+        from theory.laws.one_size import power
+        mine = replace(power, name="mine", title="of a new file", kernel=nan)
+    """
+    (tmp_path / "new_kind.py").write_text(dedent(source))
+    monkeypatch.setattr(laws, "__path__", [*laws.__path__, str(tmp_path)])
+    assert "new_kind" in laws.kinds()
+    assert laws.get("mine").title == "of a new file"
+    assert "mine" in laws.catalogue()
+    del sys.modules["theory.laws.new_kind"], laws.new_kind
 
 
 def test_no_two_laws_have_the_same_formula():

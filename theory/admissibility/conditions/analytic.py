@@ -3,7 +3,7 @@
 from theory.admissibility.condition import Condition
 from theory.admissibility.judging import approaches
 from theory.admissibility.verdict import Verdict
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 
 CODE = "A5"
 

@@ -6,7 +6,7 @@ from theory.admissibility import evidence
 from theory.admissibility.condition import Condition
 from theory.admissibility.judging import SEED, violation
 from theory.admissibility.verdict import Status, Verdict
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 
 CODE = "A6"
 

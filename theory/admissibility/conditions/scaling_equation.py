@@ -9,7 +9,7 @@ from theory.admissibility.precision import Precise
 from theory.admissibility.sampling import draw_parameters
 from theory.admissibility.scaling import discover_weights, elasticities, residual, witness_point
 from theory.admissibility.verdict import Status, Verdict
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 from theory.declaration.symbols import Resource
 
 CODE = "A0"

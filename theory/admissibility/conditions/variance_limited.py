@@ -5,7 +5,7 @@ import sympy
 from theory.admissibility.condition import Condition
 from theory.admissibility.judging import approaches
 from theory.admissibility.verdict import Verdict
-from theory.declaration.law import AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 
 CODE = "A4"
 
