@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import sympy
 
-from theory import laws
+from theory import folder, laws
 from theory.admissibility.sampling import draw_log_resources, draw_parameters
 from theory.declaration.abstract_law import ADMISSIBLE, KERNEL, AbstractLaw
 from theory.declaration.forward import ForwardLaw
@@ -119,11 +119,11 @@ def test_the_catalogue_holds_the_laws_of_the_field_under_their_own_names():
 
 
 def test_the_names_of_laws_and_of_what_else_a_module_holds_do_not_collide():
-    modules = [import_module(f"theory.laws.{kind}") for kind in laws.kinds()]
+    modules = [import_module(f"theory.laws.{kind}") for kind in folder.names(laws)]
     declared = [law for module in modules for law in vars(module).values()]
     named = [law.name for law in declared if isinstance(law, AbstractLaw)]
     assert len(set(named)) == len(named)
-    assert not set(named) & set(laws.kinds())
+    assert not set(named) & set(folder.names(laws))
 
 
 def test_a_law_in_a_new_file_of_the_folder_is_in_the_catalogue(tmp_path, monkeypatch):
@@ -135,7 +135,7 @@ def test_a_law_in_a_new_file_of_the_folder_is_in_the_catalogue(tmp_path, monkeyp
     """
     (tmp_path / "new_kind.py").write_text(dedent(source))
     monkeypatch.setattr(laws, "__path__", [*laws.__path__, str(tmp_path)])
-    assert "new_kind" in laws.kinds()
+    assert "new_kind" in folder.names(laws)
     assert laws.get("mine").title == "of a new file"
     assert "mine" in laws.catalogue()
     del sys.modules["theory.laws.new_kind"], laws.new_kind
