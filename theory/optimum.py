@@ -13,7 +13,7 @@ contour, the optimum is closed: for the additive law it is Hoffmann et al. 2022,
 is solved along the isocost line, or by Newton's method on the isocost plane.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,6 +23,7 @@ import sympy
 
 from theory.declaration.abstract_law import KERNEL, AbstractLaw
 from theory.declaration.logdomain import log_value, value
+from theory.declaration.namespace import Elementary, Environment, Numeric
 from theory.declaration.symbols import Resource
 from theory.declaration.terms import Contour, Decomposition, monomial_powers
 from theory.errors import TheoryError
@@ -133,10 +134,10 @@ def has_closed_form(law: AbstractLaw, orders: Mapping[Resource, float]) -> bool:
 
 def closed_form_allocation(
     law: AbstractLaw,
-    parameters: Mapping[str, Any],
-    log_scaled_budget: Any,
+    parameters: Environment,
+    log_scaled_budget: Numeric,
     orders: Mapping[Resource, float],
-    ops: Any = np,
+    ops: Elementary = np,
 ) -> dict[str, Any]:
     """Optimal resources in closed form.
 
@@ -186,8 +187,8 @@ def closed_form_allocation(
 
 def solve_allocation(
     law: AbstractLaw,
-    parameters: Mapping[str, Any],
-    log_scaled_budget: Any,
+    parameters: Environment,
+    log_scaled_budget: Numeric,
     orders: Mapping[Resource, float],
 ) -> dict[str, np.ndarray]:
     """Optimal resources of any law at a product cost.
@@ -253,8 +254,11 @@ def solve_allocation(
 
 
 def _objective(
-    law: AbstractLaw, orders: Mapping[str, float], parameters: Any, log_scaled_budget: Any
-) -> Any:
+    law: AbstractLaw,
+    orders: Mapping[str, float],
+    parameters: Environment,
+    log_scaled_budget: "jax.Array",
+) -> "Callable[[jax.Array], jax.Array]":
     """Log loss as a function of the logs of all resources but the last, (resource,)."""
     import jax.numpy as jnp
 
@@ -270,7 +274,10 @@ def _objective(
 
 
 def _bisect(
-    law: AbstractLaw, orders: Mapping[str, float], parameters: Any, log_scaled_budget: Any
+    law: AbstractLaw,
+    orders: Mapping[str, float],
+    parameters: Environment,
+    log_scaled_budget: "jax.Array",
 ) -> "tuple[jax.Array, jax.Array]":
     import jax
     import jax.numpy as jnp
@@ -281,7 +288,7 @@ def _bisect(
     low, high = jnp.zeros_like(log_scaled_budget), log_scaled_budget / m_first
     interior = (slope(low) < 0) & (slope(high) > 0)
 
-    def halve(_: Any, bounds: "tuple[jax.Array, jax.Array]") -> "tuple[jax.Array, jax.Array]":
+    def halve(_: object, bounds: "tuple[jax.Array, jax.Array]") -> "tuple[jax.Array, jax.Array]":
         low, high = bounds
         middle = 0.5 * (low + high)
         falling = slope(middle) < 0
@@ -292,7 +299,10 @@ def _bisect(
 
 
 def _newton(
-    law: AbstractLaw, orders: Mapping[str, float], parameters: Any, log_scaled_budget: Any
+    law: AbstractLaw,
+    orders: Mapping[str, float],
+    parameters: Environment,
+    log_scaled_budget: "jax.Array",
 ) -> "tuple[jax.Array, jax.Array]":
     import jax
     import jax.numpy as jnp
@@ -302,7 +312,7 @@ def _newton(
     count = len(orders) - 1
     tries = 0.5 ** jnp.arange(12)
 
-    def step(_: Any, at: "jax.Array") -> "jax.Array":
+    def step(_: object, at: "jax.Array") -> "jax.Array":
         ridge = 1e-9 * jnp.eye(count)
         move = -jnp.linalg.solve(bend(at) + ridge, slope(at))
         move = move * jnp.minimum(1.0, LONGEST / jnp.linalg.norm(move))

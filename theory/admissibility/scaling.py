@@ -22,6 +22,7 @@ from theory.admissibility.precision import Precise
 from theory.admissibility.sampling import draw_log_resources, draw_parameters
 from theory.declaration.abstract_law import KERNEL, AbstractLaw
 from theory.declaration.degrees import homogeneity, solve_degrees
+from theory.declaration.namespace import Environment
 from theory.declaration.symbols import Resource
 from theory.declaration.timebox import within
 from theory.errors import TheoryError
@@ -151,7 +152,9 @@ def _simplest(expr: sympy.Expr) -> sympy.Expr:
     return expr if simple is None else simple
 
 
-def size_degrees(law: AbstractLaw, weights: Mapping[Resource, Any]) -> dict[sympy.Symbol, Any]:
+def size_degrees(
+    law: AbstractLaw, weights: Mapping[Resource, sympy.Expr]
+) -> dict[sympy.Symbol, sympy.Expr]:
     """Degree of each resource under the scaling that multiplies the kernel by lambda.
 
     ``R_i -> lambda^(-1/alpha_i) R_i``; 0 for a weight that is infinite (a covariate).
@@ -160,12 +163,12 @@ def size_degrees(law: AbstractLaw, weights: Mapping[Resource, Any]) -> dict[symp
     return found if law.degree else {**found, KERNEL: sympy.Integer(1)}
 
 
-def obeys(law: AbstractLaw, weights: Mapping[Resource, Any]) -> bool:
+def obeys(law: AbstractLaw, weights: Mapping[Resource, sympy.Expr]) -> bool:
     """Whether a law has degree 1 under its scaling, decided exactly (`declaration.degrees`)."""
     return homogeneity(law.relation, size_degrees(law, weights)).holds(law.degree)
 
 
-def residual(law: AbstractLaw, weights: Mapping[Resource, Any] | None = None) -> sympy.Expr:
+def residual(law: AbstractLaw, weights: Mapping[Resource, sympy.Expr] | None = None) -> sympy.Expr:
     """``(1 - theta)`` applied to the kernel of a law; exactly 0 where it obeys the equation.
 
     For a contour ``Phi(R, ell) = 1`` the operator acts on Phi with the kernel as a coordinate.
@@ -291,7 +294,7 @@ def _real(value: Any) -> float:
 
 
 def elasticities(
-    law: AbstractLaw, parameters: Mapping[str, Any], log_resources: Mapping[str, Any], ops: Precise
+    law: AbstractLaw, parameters: Environment, log_resources: Environment, ops: Precise
 ) -> dict[str, Any]:
     """``e_i = -d ln kernel/d ln R_i`` at one point, with as many digits as `ops` has.
 
@@ -317,7 +320,7 @@ def elasticities(
 
 
 def witness_point(
-    law: AbstractLaw, parameters: Mapping[str, Any], log_resources: Mapping[str, Any], ops: Precise
+    law: AbstractLaw, parameters: Environment, log_resources: Environment, ops: Precise
 ) -> dict[str, Any]:
     """A point in the user's units, with all digits."""
     positive = {p.name for p in law.parameters if p.domain.is_positive}
@@ -348,7 +351,7 @@ class AddedTerm:
     kind: Literal["irrelevant", "marginal", "relevant", "depends"]
 
 
-def rg_weight(term: sympy.Expr, weights: Mapping[Resource, Any]) -> AddedTerm:
+def rg_weight(term: sympy.Expr, weights: Mapping[Resource, sympy.Expr | float]) -> AddedTerm:
     """RG weight of an added term relative to the leading operator.
 
     Parameters

@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 import sympy
+from numpy.typing import ArrayLike
 
 from theory.declaration.chart import Chart, pivot_chart
 from theory.declaration.links import AbstractLink, Identity
 from theory.declaration.logdomain import log_value
+from theory.declaration.namespace import Elementary, Environment
 from theory.declaration.symbols import Parameter, Resource, Role
 from theory.declaration.terms import AbstractSplit
 from theory.errors import LawError
@@ -74,14 +76,14 @@ class AbstractLaw(ABC):
     resources: tuple[Resource, ...]
     parameters: tuple[Parameter, ...]
     floor: Parameter | None = None
-    weights: Mapping[Resource, Any] | None = field(default=None, hash=False)
+    weights: Mapping[Resource, sympy.Expr] | None = field(default=None, hash=False)
     source: str
     citation: str
     link: AbstractLink | None = None
-    nests: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, hash=False)
+    nests: Mapping[str, Mapping[str, sympy.Expr | float]] = field(default_factory=dict, hash=False)
     claims: tuple[str, ...] = ADMISSIBLE
     by_construction: Mapping[str, str] = field(default_factory=dict, hash=False)
-    domain: tuple[Any, ...] = ()
+    domain: tuple[sympy.Basic, ...] = ()
     verified: bool = True
     written: tuple[str, str] | None = None
 
@@ -136,7 +138,7 @@ class AbstractLaw(ABC):
 
     @abstractmethod
     def log_kernel(
-        self, parameters: Mapping[str, Any], log_resources: Mapping[str, Any], ops: Any
+        self, parameters: Environment, log_resources: Environment, ops: Elementary
     ) -> Any:
         """Logarithm of the kernel in the log domain; see `log_loss`."""
 
@@ -170,9 +172,7 @@ class AbstractLaw(ABC):
         except LawError:
             return False
 
-    def log_loss(
-        self, parameters: Mapping[str, Any], log_resources: Mapping[str, Any], ops: Any
-    ) -> Any:
+    def log_loss(self, parameters: Environment, log_resources: Environment, ops: Elementary) -> Any:
         """Logarithm of the loss in the log domain.
 
         Parameters
@@ -191,7 +191,7 @@ class AbstractLaw(ABC):
         log_kernel = self.log_kernel(parameters, log_resources, ops)
         return log_value(self.scale.loss(KERNEL), {**parameters, KERNEL.name: log_kernel}, ops)
 
-    def loss(self, **values: Any) -> np.ndarray:
+    def loss(self, **values: ArrayLike) -> np.ndarray:
         """Loss at given resources and parameters, in the user's own units.
 
         Parameters
@@ -218,7 +218,9 @@ class AbstractLaw(ABC):
         resources = {r.name: logs.pop(r.name) for r in self.resources}
         return np.asarray(np.exp(self.log_loss(logs, resources, np)))
 
-    def logs(self, values: Mapping[str, Any], *, parameters_only: bool = False) -> dict[str, Any]:
+    def logs(
+        self, values: Mapping[str, ArrayLike], *, parameters_only: bool = False
+    ) -> dict[str, Any]:
         """Values by name -> what `log_loss` takes: logarithms where positive."""
         positive = {p.name: p.domain.is_positive for p in self.parameters}
         if not parameters_only:
@@ -239,7 +241,7 @@ class AbstractLaw(ABC):
             out[name] = np.log(array) if is_positive else array
         return out
 
-    def values(self, parameters: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    def values(self, parameters: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
         """Parameters as `log_loss` takes them -> values in the user's units, by name."""
         return {
             p.name: np.asarray(

@@ -13,7 +13,7 @@ power mean of the share law). On the 245 digitised Chinchilla runs this takes th
 of the Fisher matrix from 4e4 to about 1e2.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -22,6 +22,7 @@ import sympy
 
 from theory.declaration.links import AbstractLink
 from theory.declaration.logdomain import log_value
+from theory.declaration.namespace import Elementary, Environment
 from theory.declaration.symbols import Parameter
 from theory.declaration.terms import AbstractSplit
 
@@ -77,7 +78,7 @@ class Chart:
         return tuple(coordinate.name for coordinate in self.coordinates)
 
     def to_parameters(
-        self, coordinates: Mapping[str, Any], log_pivot: Mapping[str, Any], ops: Any
+        self, coordinates: Environment, log_pivot: Environment, ops: Elementary
     ) -> dict[str, Any]:
         """Parameters of the law from pivot coordinates.
 
@@ -116,7 +117,7 @@ class Chart:
         return env | self.split.to_amplitudes(log_kernel, log_shares, at_pivot, ops)
 
     def to_coordinates(
-        self, parameters: Mapping[str, Any], log_pivot: Mapping[str, Any], ops: Any
+        self, parameters: Environment, log_pivot: Environment, ops: Elementary
     ) -> dict[str, Any]:
         """Pivot coordinates from parameters; the inverse of `to_parameters`.
 

@@ -1,6 +1,5 @@
 """Laws given implicitly, by a contour ``Phi(R, kernel) = 1``."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, final
@@ -8,6 +7,7 @@ from typing import Any, final
 import sympy
 
 from theory.declaration.abstract_law import KERNEL, AbstractLaw
+from theory.declaration.namespace import Elementary, Environment
 from theory.declaration.symbols import Resource
 from theory.declaration.terms import Contour, monomial_powers, read_terms
 from theory.errors import LawError
@@ -57,7 +57,7 @@ class ContourLaw(AbstractLaw):
         return Contour(terms, KERNEL)
 
     def log_kernel(
-        self, parameters: Mapping[str, Any], log_resources: Mapping[str, Any], ops: Any
+        self, parameters: Environment, log_resources: Environment, ops: Elementary
     ) -> Any:
         """Logarithm of the kernel, by Newton's method; see `theory.declaration.terms.Contour`."""
         return self.split.log_kernel({**parameters, **log_resources}, ops)

@@ -8,9 +8,6 @@ the crossover. In the variables of the scaling equation ``x = exp(v/alpha_2)`` a
 ``F ~ e^(rho_2 u)`` for u -> -oo and ``1 - F ~ e^(-rho_1 u alpha_2/alpha_1)`` for u -> oo.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 import sympy
 
@@ -18,6 +15,7 @@ from theory.declaration.abstract_law import AbstractLaw
 from theory.declaration.cdf import logistic
 from theory.declaration.law import Law
 from theory.declaration.logdomain import value
+from theory.declaration.namespace import Elementary, Environment, Numeric
 from theory.declaration.symbols import Resource
 from theory.declaration.timebox import within
 from theory.errors import TheoryError
@@ -72,8 +70,8 @@ def crossover(law: Law, u: sympy.Symbol) -> sympy.Expr:
 
 
 def log_generator(
-    law: AbstractLaw, parameters: Mapping[str, Any], log_ratio: Any, ops: Any = np
-) -> Any:
+    law: AbstractLaw, parameters: Environment, log_ratio: Numeric, ops: Elementary = np
+) -> Numeric:
     """``w(v)``, the log of the kernel over the loss limited by the first resource.
 
     Parameters
@@ -102,7 +100,7 @@ def log_generator(
     return law.log_kernel(parameters, {first.name: 0.0, second.name: there}, ops) - log_first
 
 
-def power_mean(log_ratio: Any, sharpness: Any, ops: Any = np) -> Any:
+def power_mean(log_ratio: Numeric, sharpness: Numeric, ops: Elementary = np) -> Numeric:
     """``w(v) = ln(1 + e^(q v))/q`` of the CES law: q = 1 adds, 1/alpha_2 is Kaplan's form."""
     return ops.logaddexp(0.0, sharpness * log_ratio) / sharpness
 

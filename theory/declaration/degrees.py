@@ -37,7 +37,7 @@ class Homogeneity:
         return all(vanishes(part) for part in (*self.conditions, self.degree - degree))
 
 
-def homogeneity(expr: sympy.Expr, degrees: Degrees) -> Homogeneity:
+def homogeneity(expr: Any, degrees: Degrees) -> Homogeneity:
     """Degree of `expr` where each symbol has its degree in `degrees`, and any other symbol 0."""
     conditions: list[sympy.Expr] = []
     degree = _degree(expr, degrees, conditions)

@@ -15,6 +15,7 @@ import numpy as np
 import sympy
 
 from theory.declaration.abstract_law import AbstractLaw
+from theory.declaration.namespace import Elementary, Environment, Numeric
 from theory.declaration.symbols import Parameter, Resource, Role
 from theory.declaration.terms import AbstractSplit, Term
 from theory.errors import LawError
@@ -122,7 +123,7 @@ class ForwardLaw(AbstractLaw):
         return Forward((term,), self)
 
     def log_kernel(
-        self, parameters: Mapping[str, Any], log_resources: Mapping[str, Any], ops: Any
+        self, parameters: Environment, log_resources: Environment, ops: Elementary
     ) -> Any:
         """Logarithm of the kernel; see `AbstractLaw.log_kernel`."""
         inner = {name: parameters[name] for name in self._inner}
@@ -154,10 +155,11 @@ class ForwardLaw(AbstractLaw):
         parts = self._in_order(self.scale.loss(self.relation))
         return show(sympy.Add(*parts, evaluate=False), order="none")
 
-    def _evaluate(self, parameters: Mapping[str, Any], sizes: Mapping[str, Any], ops: Any) -> Any:
+    def _evaluate(self, parameters: Environment, sizes: Environment, ops: Elementary) -> Numeric:
         """Log of the shape, in whichever array library `ops` is."""
-        if hasattr(ops, "wrap_jax"):
-            return ops.wrap_jax(self._checked, parameters, sizes)
+        wrap_jax = getattr(ops, "wrap_jax", None)
+        if wrap_jax is not None:
+            return wrap_jax(self._checked, parameters, sizes)
         if ops is np:
             import jax
 
@@ -171,18 +173,19 @@ class ForwardLaw(AbstractLaw):
         )
 
     @cached_property
-    def _compiled(self) -> Callable[[Mapping[str, Any], Mapping[str, Any]], Any]:
+    def _compiled(self) -> Callable[[Environment, Environment], Any]:
         import jax
 
         return jax.jit(self._checked)
 
-    def _checked(self, parameters: Mapping[str, Any], sizes: Mapping[str, Any]) -> Any:
+    def _checked(self, parameters: Environment, sizes: Environment) -> Any:
         """`log_shape` at arrays of one rank; its result has their common shape."""
         import jax.numpy as jnp
 
-        rank = max(jnp.ndim(value) for value in (*parameters.values(), *sizes.values()))
+        values: list[Any] = [*parameters.values(), *sizes.values()]
+        rank = max(map(jnp.ndim, values))
 
-        def lifted(values: Mapping[str, Any]) -> dict[str, Any]:
+        def lifted(values: Environment) -> dict[str, Any]:
             arrays = {name: jnp.asarray(value, dtype=float) for name, value in values.items()}
             return {n: v.reshape((1,) * (rank - v.ndim) + v.shape) for n, v in arrays.items()}
 
@@ -215,17 +218,17 @@ class Forward(AbstractSplit):
 
     whole: ClassVar[str] = "the kernel"
 
-    def log_kernel(self, env: Mapping[str, Any], ops: Any) -> Any:
+    def log_kernel(self, env: Environment, ops: Elementary) -> Numeric:
         """``log amplitude + log g``."""
         return self.law.log_kernel(env, env, ops)
 
     def to_amplitudes(
-        self, log_kernel: Any, log_shares: Sequence[Any], env: Mapping[str, Any], ops: Any
+        self, log_kernel: Numeric, log_shares: Sequence[Numeric], env: Environment, ops: Elementary
     ) -> dict[str, Any]:
         """The amplitude is the kernel over g."""
         name = self.law.amplitude.name
         return {name: log_kernel - self.law.log_kernel({**env, name: 0.0}, env, ops)}
 
-    def to_shares(self, log_kernel: Any, env: Mapping[str, Any], ops: Any) -> tuple[Any, ...]:
+    def to_shares(self, log_kernel: Numeric, env: Environment, ops: Elementary) -> tuple[Any, ...]:
         """The one term is all of the kernel."""
         return (0.0 * log_kernel,)

@@ -1,6 +1,6 @@
 """Laws given by a closed formula: as it is written, by a scaling function, or by a crossover."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, final
@@ -12,6 +12,7 @@ from theory.declaration.abstract_law import ADMISSIBLE, KERNEL, AbstractLaw
 from theory.declaration.cdf import generator_of, proves_cdf, require_cdf, samples
 from theory.declaration.links import Identity
 from theory.declaration.logdomain import log_value
+from theory.declaration.namespace import Elementary, Environment
 from theory.declaration.symbols import Resource
 from theory.declaration.terms import AbstractSplit, Generator, Term, decompose
 from theory.errors import LawError
@@ -176,14 +177,12 @@ class Law(AbstractLaw):
         return decompose(self.kernel, resources=self.resources, parameters=self.parameters)
 
     def log_kernel(
-        self, parameters: Mapping[str, Any], log_resources: Mapping[str, Any], ops: Any
+        self, parameters: Environment, log_resources: Environment, ops: Elementary
     ) -> Any:
         """Logarithm of the kernel; see `AbstractLaw.log_kernel`."""
         return log_value(self.kernel, {**parameters, **log_resources}, ops)
 
-    def log_loss(
-        self, parameters: Mapping[str, Any], log_resources: Mapping[str, Any], ops: Any
-    ) -> Any:
+    def log_loss(self, parameters: Environment, log_resources: Environment, ops: Elementary) -> Any:
         """Logarithm of the loss; see `AbstractLaw.log_loss`."""
         return log_value(self.formula, {**parameters, **log_resources}, ops)
 

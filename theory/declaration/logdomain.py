@@ -1,7 +1,7 @@
 """Evaluate a positive SymPy expression as a logarithm: sums become logaddexp, powers products.
 
-One walk serves every array library: `ops` is a namespace with ``exp``, ``log``, ``expm1``,
-``logaddexp``, ``maximum`` and ``minimum`` (`numpy`, `jax.numpy`, ...). Positive symbols enter as
+One walk serves every array library: `ops` is a namespace of `Elementary` functions (`numpy`,
+`jax.numpy`, ...). Positive symbols enter as
 logarithms, so a law stays finite where its terms would overflow. A difference ``a - b`` is
 ``log a + log(1 - exp(log b - log a))``: NaN where it is not positive.
 """
@@ -13,13 +13,11 @@ from typing import Any
 
 import sympy
 
+from theory.declaration.namespace import Elementary, Environment
 from theory.errors import LawError
 
-Environment = Mapping[str, Any]
-"""Name -> array: the logarithm of each positive symbol, the value of every other."""
 
-
-def log_value(expr: sympy.Expr, env: Environment, ops: Any) -> Any:
+def log_value(expr: sympy.Expr, env: Environment, ops: Elementary) -> Any:
     """Logarithm of a positive expression.
 
     Parameters
@@ -43,12 +41,12 @@ def log_value(expr: sympy.Expr, env: Environment, ops: Any) -> Any:
     return _dispatch(_LOG, expr)(expr, env, ops)
 
 
-def value(expr: sympy.Expr, env: Environment, ops: Any) -> Any:
+def value(expr: sympy.Expr, env: Environment, ops: Elementary) -> Any:
     """Value of an expression in the same environment as `log_value`; used for exponents."""
     return _dispatch(_VALUE, expr)(expr, env, ops)
 
 
-Rule = Callable[[Any, Environment, Any], Any]
+Rule = Callable[[Any, Environment, Elementary], Any]
 
 
 def _dispatch(table: Mapping[type, Rule], expr: sympy.Expr) -> Rule:
@@ -61,20 +59,21 @@ def _dispatch(table: Mapping[type, Rule], expr: sympy.Expr) -> Rule:
     )
 
 
-def _log_number(expr: Any, env: Environment, ops: Any) -> Any:
+def _log_number(expr: Any, env: Environment, ops: Elementary) -> Any:
     if not expr.is_positive:
         raise LawError(
             f"the constant {expr} is not positive, so its logarithm is undefined; "
             "write the law as a sum of positive terms."
         )
-    return ops.log(ops.from_number(expr)) if hasattr(ops, "from_number") else math.log(float(expr))
+    exact = getattr(ops, "from_number", None)
+    return math.log(float(expr)) if exact is None else ops.log(exact(expr))
 
 
-def _number(expr: Any, env: Environment, ops: Any) -> Any:
-    return ops.from_number(expr) if hasattr(ops, "from_number") else float(expr)
+def _number(expr: Any, env: Environment, ops: Elementary) -> Any:
+    return getattr(ops, "from_number", float)(expr)
 
 
-def _log_symbol(expr: Any, env: Environment, ops: Any) -> Any:
+def _log_symbol(expr: Any, env: Environment, ops: Elementary) -> Any:
     if not expr.is_positive:
         raise LawError(f"'{expr}' may be negative, so it cannot stand as a factor of a loss term.")
     return env[expr.name]
@@ -94,7 +93,7 @@ def _may_be_negative(factor: sympy.Expr) -> bool:
     return is_real_symbol or isinstance(factor, sympy.log)
 
 
-def _log_sum(expr: Any, env: Environment, ops: Any) -> Any:
+def _log_sum(expr: Any, env: Environment, ops: Elementary) -> Any:
     if any(_may_be_negative(factor) for term in expr.args for factor in sympy.Mul.make_args(term)):
         return ops.log(value(expr, env, ops))
     added, subtracted = signed_terms(expr)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 import sympy
 
@@ -51,28 +50,28 @@ class Symbolic:
     def _sympy_(self) -> sympy.Symbol:
         return self.symbol
 
-    def __add__(self, other: Any) -> sympy.Expr:
+    def __add__(self, other: "Operand") -> sympy.Expr:
         return self.symbol + sympy.sympify(other, strict=True)
 
-    def __mul__(self, other: Any) -> sympy.Expr:
+    def __mul__(self, other: "Operand") -> sympy.Expr:
         return self.symbol * sympy.sympify(other, strict=True)
 
-    def __truediv__(self, other: Any) -> sympy.Expr:
+    def __truediv__(self, other: "Operand") -> sympy.Expr:
         return self.symbol / sympy.sympify(other, strict=True)
 
-    def __rtruediv__(self, other: Any) -> sympy.Expr:
+    def __rtruediv__(self, other: "Operand") -> sympy.Expr:
         return sympy.sympify(other, strict=True) / self.symbol
 
-    def __sub__(self, other: Any) -> sympy.Expr:
+    def __sub__(self, other: "Operand") -> sympy.Expr:
         return self.symbol - sympy.sympify(other, strict=True)
 
-    def __rsub__(self, other: Any) -> sympy.Expr:
+    def __rsub__(self, other: "Operand") -> sympy.Expr:
         return sympy.sympify(other, strict=True) - self.symbol
 
-    def __pow__(self, other: Any) -> sympy.Expr:
+    def __pow__(self, other: "Operand") -> sympy.Expr:
         return self.symbol ** sympy.sympify(other, strict=True)
 
-    def __rpow__(self, other: Any) -> sympy.Expr:
+    def __rpow__(self, other: "Operand") -> sympy.Expr:
         return sympy.sympify(other, strict=True) ** self.symbol
 
     def __neg__(self) -> sympy.Expr:
@@ -80,6 +79,10 @@ class Symbolic:
 
     __radd__ = __add__
     __rmul__ = __mul__
+
+
+Operand = Symbolic | sympy.Expr | float
+"""What a declared quantity can be added to, multiplied with or raised to."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, final
 import sympy
 
 from theory.declaration.logdomain import log_value, value
+from theory.declaration.namespace import Elementary, Environment, Numeric
 from theory.declaration.symbols import Parameter, Resource, Role
 from theory.errors import LawError
 
@@ -58,12 +59,12 @@ class Term:
         """The term."""
         return self.amplitude.symbol**self.power * self.rest
 
-    def log_amplitude(self, log_term: Any, env: Mapping[str, Any], ops: Any) -> Any:
+    def log_amplitude(self, log_term: Numeric, env: Environment, ops: Elementary) -> Numeric:
         """Log of the amplitude that gives the term a value, at the resources in `env`."""
         log_rest = log_value(self.rest, env, ops)
         return (log_term - log_rest) / value(self.power, env, ops)
 
-    def log_value(self, env: Mapping[str, Any], ops: Any) -> Any:
+    def log_value(self, env: Environment, ops: Elementary) -> Numeric:
         """Log of the term; `env` has the log of the amplitude."""
         log_amplitude = env[self.amplitude.name]
         return value(self.power, env, ops) * log_amplitude + log_value(self.rest, env, ops)
@@ -85,17 +86,17 @@ class AbstractSplit(ABC):
     """What the shares are shares of, in words."""
 
     @abstractmethod
-    def log_kernel(self, env: Mapping[str, Any], ops: Any) -> Any:
+    def log_kernel(self, env: Environment, ops: Elementary) -> Numeric:
         """Log of the kernel at the resources and parameters in `env`."""
 
     @abstractmethod
     def to_amplitudes(
-        self, log_kernel: Any, log_shares: Sequence[Any], env: Mapping[str, Any], ops: Any
+        self, log_kernel: Numeric, log_shares: Sequence[Numeric], env: Environment, ops: Elementary
     ) -> dict[str, Any]:
         """Log of each amplitude by name, from the log of the kernel and of each term's share."""
 
     @abstractmethod
-    def to_shares(self, log_kernel: Any, env: Mapping[str, Any], ops: Any) -> tuple[Any, ...]:
+    def to_shares(self, log_kernel: Numeric, env: Environment, ops: Elementary) -> tuple[Any, ...]:
         """Log of each term's share, at a kernel and amplitudes that belong together."""
 
 
@@ -108,13 +109,13 @@ class Decomposition(AbstractSplit):
 
     whole: ClassVar[str] = "the reducible loss"
 
-    def log_kernel(self, env: Mapping[str, Any], ops: Any) -> Any:
+    def log_kernel(self, env: Environment, ops: Elementary) -> Numeric:
         """``outer * log(sum of terms)``."""
         log_terms = [term.log_value(env, ops) for term in self.terms]
         return value(self.outer, env, ops) * reduce(ops.logaddexp, log_terms)
 
     def to_amplitudes(
-        self, log_kernel: Any, log_shares: Sequence[Any], env: Mapping[str, Any], ops: Any
+        self, log_kernel: Numeric, log_shares: Sequence[Numeric], env: Environment, ops: Elementary
     ) -> dict[str, Any]:
         """Each term is its share of ``kernel^(1/outer)``."""
         log_sum = log_kernel / value(self.outer, env, ops)
@@ -123,7 +124,7 @@ class Decomposition(AbstractSplit):
             for term, log_share in zip(self.terms, log_shares, strict=True)
         }
 
-    def to_shares(self, log_kernel: Any, env: Mapping[str, Any], ops: Any) -> tuple[Any, ...]:
+    def to_shares(self, log_kernel: Numeric, env: Environment, ops: Elementary) -> tuple[Any, ...]:
         """Each term over their sum."""
         log_terms = [term.log_value(env, ops) for term in self.terms]
         log_sum = reduce(ops.logaddexp, log_terms)
@@ -154,7 +155,7 @@ class Contour(AbstractSplit):
         slopes = sympy.Add.make_args(sympy.expand_mul(sympy.diff(total, self.kernel)))
         return total, sympy.Add(*(-self.kernel * slope for slope in slopes))
 
-    def log_kernel(self, env: Mapping[str, Any], ops: Any) -> Any:
+    def log_kernel(self, env: Environment, ops: Elementary) -> Numeric:
         """Solve for ``l = log kernel`` by Newton's method on ``g(l) = log(sum of terms)``.
 
         g falls, and is convex for terms that are powers of posynomials, so a step from anywhere
@@ -178,7 +179,7 @@ class Contour(AbstractSplit):
         return log_kernel
 
     def to_amplitudes(
-        self, log_kernel: Any, log_shares: Sequence[Any], env: Mapping[str, Any], ops: Any
+        self, log_kernel: Numeric, log_shares: Sequence[Numeric], env: Environment, ops: Elementary
     ) -> dict[str, Any]:
         """Each term is its share of 1."""
         here = {**env, self.kernel.name: log_kernel}
@@ -187,7 +188,7 @@ class Contour(AbstractSplit):
             for term, log_share in zip(self.terms, log_shares, strict=True)
         }
 
-    def to_shares(self, log_kernel: Any, env: Mapping[str, Any], ops: Any) -> tuple[Any, ...]:
+    def to_shares(self, log_kernel: Numeric, env: Environment, ops: Elementary) -> tuple[Any, ...]:
         """Each term itself."""
         here = {**env, self.kernel.name: log_kernel}
         return tuple(term.log_value(here, ops) for term in self.terms)
@@ -215,14 +216,14 @@ class Generator(AbstractSplit):
 
     whole: ClassVar[str] = "the two single-resource losses"
 
-    def log_kernel(self, env: Mapping[str, Any], ops: Any) -> Any:
+    def log_kernel(self, env: Environment, ops: Elementary) -> Numeric:
         """``log l_1 + log W(l_2 / l_1)``."""
         log_first, log_second = (term.log_value(env, ops) for term in self.terms)
         at = {**env, self.ratio.name: log_second - log_first}
         return log_first + log_value(self.generator, at, ops)
 
     def to_amplitudes(
-        self, log_kernel: Any, log_shares: Sequence[Any], env: Mapping[str, Any], ops: Any
+        self, log_kernel: Numeric, log_shares: Sequence[Numeric], env: Environment, ops: Elementary
     ) -> dict[str, Any]:
         """``l_1 = kernel / W(ratio of the shares)``."""
         log_ratio = log_shares[1] - log_shares[0]
@@ -233,7 +234,7 @@ class Generator(AbstractSplit):
             for term, log_limit in zip(self.terms, logs, strict=True)
         }
 
-    def to_shares(self, log_kernel: Any, env: Mapping[str, Any], ops: Any) -> tuple[Any, ...]:
+    def to_shares(self, log_kernel: Numeric, env: Environment, ops: Elementary) -> tuple[Any, ...]:
         """Each single-resource loss over their sum."""
         log_limits = [term.log_value(env, ops) for term in self.terms]
         log_sum = reduce(ops.logaddexp, log_limits)

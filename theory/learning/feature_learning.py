@@ -42,6 +42,10 @@ from jaxtyping import Array, Float64
 from theory.errors import TheoryError
 from theory.learning.simulate.averaged import Simulated, summarise
 from theory.learning.simulate.modes import every_mode
+from theory.learning.task import AbstractTask
+
+State = tuple[Array, ...]
+"""What moves in time: ``(w, A)``, or ``(beta, K, u)``."""
 
 STEP = 0.25
 """Of the Runge-Kutta steps, in units of the inverse of the fastest rate."""
@@ -71,7 +75,7 @@ class Curve:
         return np.diff(np.log(self.loss)) / np.diff(np.log(self.times))
 
 
-def reduced(task: Any, t: Sequence[float] | np.ndarray, *, richness: float = 1.0) -> Curve:
+def reduced(task: AbstractTask, t: Sequence[float] | np.ndarray, *, richness: float = 1.0) -> Curve:
     """The reduced dynamics: two numbers, tau and u, whatever the number of modes.
 
     Parameters
@@ -103,7 +107,7 @@ def reduced(task: Any, t: Sequence[float] | np.ndarray, *, richness: float = 1.0
 
 
 def clock(
-    task: Any, t: Sequence[float] | np.ndarray, *, richness: float = 1.0
+    task: AbstractTask, t: Sequence[float] | np.ndarray, *, richness: float = 1.0
 ) -> tuple[Float64[np.ndarray, " time"], Float64[np.ndarray, " time"]]:
     """``tau(t)``, the time a lazy model needs to get as far, and ``u(t)``, by reduced dynamics.
 
@@ -152,7 +156,9 @@ def clock(
     return found.y[0], found.y[1]
 
 
-def infinite_width(task: Any, t: Sequence[float] | np.ndarray, *, richness: float = 1.0) -> Curve:
+def infinite_width(
+    task: AbstractTask, t: Sequence[float] | np.ndarray, *, richness: float = 1.0
+) -> Curve:
     """The network at infinite width, by the exact equations in beta, K and u.
 
     Modes with the same eigenvalue rotate into one of their total power, so a node of the task that
@@ -194,7 +200,7 @@ def infinite_width(task: Any, t: Sequence[float] | np.ndarray, *, richness: floa
 
 
 def train(
-    task: Any,
+    task: AbstractTask,
     *,
     N: int,
     t: Sequence[float] | np.ndarray,
@@ -253,7 +259,9 @@ def train(
     return summarise(np.stack([np.asarray(loss) for loss in losses]), seed)
 
 
-def network_rates(state: Any, eigenvalues: Array, teacher: Array, richness: Any) -> Any:
+def network_rates(
+    state: State, eigenvalues: Array, teacher: Array, richness: float | Array
+) -> State:
     """``(dw/dt, dA/dt)`` of the network."""
     w, A = state
     root = jnp.sqrt(1.0 * len(w))
@@ -261,7 +269,9 @@ def network_rates(state: Any, eigenvalues: Array, teacher: Array, richness: Any)
     return A @ force / root, richness * root * w[:, None] * force[None, :]
 
 
-def kernel_rates(state: Any, eigenvalues: Array, teacher: Array, richness: Any) -> Any:
+def kernel_rates(
+    state: State, eigenvalues: Array, teacher: Array, richness: float | Array
+) -> State:
     """``(d beta/dt, dK/dt, du/dt)`` of the network at any width."""
     beta, K, u = state
     force = eigenvalues * (teacher - beta)
@@ -270,12 +280,14 @@ def kernel_rates(state: Any, eigenvalues: Array, teacher: Array, richness: Any) 
 
 
 @jax.jit
-def _infinite(start: Any, x: Array, teacher: Array, times: Array, richness: Any) -> Any:
-    def fastest(state: Any) -> Array:
+def _infinite(
+    start: State, x: Array, teacher: Array, times: Array, richness: float | Array
+) -> tuple[Array, Array]:
+    def fastest(state: State) -> Array:
         beta, _, u = state
         return jnp.max(x) * (1 + u + 2 * richness * jnp.sum(beta**2))
 
-    def seen(state: Any) -> tuple[Array, Array]:
+    def seen(state: State) -> tuple[Array, Array]:
         return jnp.sum(x * (teacher - state[0]) ** 2), state[2]
 
     rates = partial(kernel_rates, eigenvalues=x, teacher=teacher, richness=richness)
@@ -283,13 +295,15 @@ def _infinite(start: Any, x: Array, teacher: Array, times: Array, richness: Any)
 
 
 @jax.jit
-def _finite(start: Any, x: Array, teacher: Array, times: Array, richness: Any) -> Any:
-    def fastest(state: Any) -> Array:
+def _finite(
+    start: State, x: Array, teacher: Array, times: Array, richness: float | Array
+) -> tuple[Array, Array]:
+    def fastest(state: State) -> Array:
         w, A = state
         # The trace bounds the largest rate of A Lambda A^T/N + g |w|^2 Lambda.
         return jnp.sum(A**2 @ x) / len(w) + richness * jnp.sum(w**2) * jnp.max(x)
 
-    def seen(state: Any) -> tuple[Array, Array]:
+    def seen(state: State) -> tuple[Array, Array]:
         w, A = state
         error = teacher - w @ A / jnp.sqrt(1.0 * len(w))
         return jnp.sum(x * error**2), richness * jnp.sum(w**2)
@@ -299,18 +313,18 @@ def _finite(start: Any, x: Array, teacher: Array, times: Array, richness: Any) -
 
 
 def _integrate(
-    rates: Callable[[Any], Any],
-    fastest: Callable[[Any], Array],
-    seen: Callable[[Any], Any],
-    start: Any,
+    rates: Callable[[State], State],
+    fastest: Callable[[State], Array],
+    seen: Callable[[State], tuple[Array, Array]],
+    start: State,
     times: Array,
-) -> Any:
+) -> tuple[Array, Array]:
     """Classical Runge-Kutta steps of `STEP` over the fastest rate; what is seen at each time."""
 
-    def moved(state: Any, slope: Any, by: Array) -> Any:
+    def moved(state: State, slope: State, by: Array) -> State:
         return jax.tree.map(lambda y, dy: y + by * dy, state, slope)
 
-    def step(carry: tuple[Any, Array], end: Array) -> tuple[Any, Array]:
+    def step(carry: tuple[State, Array], end: Array) -> tuple[State, Array]:
         state, now = carry
         width = jnp.minimum(STEP / fastest(state), end - now)
         one = rates(state)
@@ -321,7 +335,7 @@ def _integrate(
         at_end = width >= end - now
         return moved(state, mean, width), jnp.where(at_end, end, now + width)
 
-    def until(carry: tuple[Any, Array], end: Array) -> Any:
+    def until(carry: tuple[State, Array], end: Array) -> Any:
         carry = jax.lax.while_loop(lambda c: c[1] < end, lambda c: step(c, end), carry)
         return carry, seen(carry[0])
 

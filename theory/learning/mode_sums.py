@@ -4,10 +4,13 @@ Everything the deterministic equivalents of random features and of kernel regres
 ``df1``, ``q``, and their divided differences ``B``, ``df2``, ``S0``, ``S1``.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
+
+from theory.learning.task import AbstractSpectrum
 
 NEWTON = 100
 """Most steps to the scale of a rank; they are monotone, and usually ten."""
@@ -16,33 +19,33 @@ NEWTON = 100
 class OnePoint(NamedTuple):
     """Sums over modes at a scale kappa, and their derivatives in it."""
 
-    kappa: Any
-    df1: Any
-    df1_slope: Any
-    q: Any
-    q_slope: Any
+    kappa: Array
+    df1: Array
+    df1_slope: Array
+    q: Array
+    q_slope: Array
 
 
 class TwoPoint(NamedTuple):
     """Sums over modes at two scales; ``(..) = (kappa + lambda)(kappa' + lambda)``."""
 
-    B: Any
-    df2: Any
-    S0: Any
-    S1: Any
+    B: Array
+    df2: Array
+    S0: Array
+    S1: Array
 
 
-def lift(array: Any, ndim: int) -> Any:
+def lift(array: Array, ndim: int) -> Array:
     """The array with axes of length 1 in front, so that it has `ndim` axes."""
     return array.reshape((1,) * (ndim - array.ndim) + array.shape)
 
 
-def sum_over_nodes(weights: Any, factor: Any) -> Any:
+def sum_over_nodes(weights: Array, factor: Array) -> Array:
     """``sum of weights * factor``, for weights (*batch, node) and factor (*batch, at, node)."""
     return jnp.sum(lift(weights[..., None, :], factor.ndim) * factor, -1)
 
 
-def inverse(eigenvalues: Any, kappa: Any) -> Any:
+def inverse(eigenvalues: Array, kappa: Array) -> Array:
     """``1/(kappa + lambda)`` of shape (*batch, at, node) for kappa of shape (*batch, at)."""
     lifted = lift(eigenvalues[..., None, :], kappa.ndim + 1)
     if not jnp.iscomplexobj(kappa):
@@ -52,7 +55,7 @@ def inverse(eigenvalues: Any, kappa: Any) -> Any:
     return jax.lax.complex(x * size, -y * size)
 
 
-def effective_dimension(spectrum: Any, kappa: Any) -> Any:
+def effective_dimension(spectrum: AbstractSpectrum, kappa: Array) -> Array:
     """``df1(kappa) = sum_k lambda_k/(lambda_k + kappa)``.
 
     Parameters
@@ -74,12 +77,12 @@ def effective_dimension(spectrum: Any, kappa: Any) -> Any:
     )
 
 
-def resolvent(spectrum: Any, kappa: Any) -> Any:
+def resolvent(spectrum: AbstractSpectrum, kappa: Array) -> Array:
     """``q(kappa) = sum_k p_k/(lambda_k + kappa)``; arguments as of `effective_dimension`."""
     return sum_over_nodes(spectrum.counts * spectrum.powers, inverse(spectrum.eigenvalues, kappa))
 
 
-def one_point(spectrum: Any, kappa: Any) -> OnePoint:
+def one_point(spectrum: AbstractSpectrum, kappa: Array) -> OnePoint:
     """``df1``, ``q`` and their derivatives at kappa; arguments as of `effective_dimension`."""
     lam, counts = spectrum.eigenvalues, spectrum.counts
     inv = inverse(lam, kappa)
@@ -94,7 +97,7 @@ def one_point(spectrum: Any, kappa: Any) -> OnePoint:
     )
 
 
-def two_point(spectrum: Any, kappa: Any, kappa_prime: Any) -> TwoPoint:
+def two_point(spectrum: AbstractSpectrum, kappa: Array, kappa_prime: Array) -> TwoPoint:
     r"""``B, df2, S0, S1`` at pairs of scales, summed term by term: there is no cancellation.
 
     ``B = sum lambda/(..)``, ``df2 = sum lambda^2/(..)``, ``S0 = sum p/(..)``,
@@ -114,7 +117,7 @@ def two_point(spectrum: Any, kappa: Any, kappa_prime: Any) -> TwoPoint:
     return TwoPoint(*sums)
 
 
-def two_point_pairs(spectrum: Any, kappa: Any, kappa_prime: Any) -> TwoPoint:
+def two_point_pairs(spectrum: AbstractSpectrum, kappa: Array, kappa_prime: Array) -> TwoPoint:
     """`two_point` of all pairs (at, at'), as products of matrices; there is no cancellation.
 
     Parameters
@@ -128,7 +131,7 @@ def two_point_pairs(spectrum: Any, kappa: Any, kappa_prime: Any) -> TwoPoint:
     left, right = inverse(lam, kappa), inverse(lam, kappa_prime)
     weights, power = counts * lam, counts * spectrum.powers
 
-    def product(w: Any) -> Any:
+    def product(w: Array) -> Array:
         return jnp.einsum("...ik,...jk->...ij", left * lift(w, left.ndim), right,
                           precision="highest")  # fmt: skip
 
@@ -145,7 +148,7 @@ def divided_differences(one: OnePoint, other: OnePoint) -> TwoPoint:
     same = k == k_prime
     gap = jnp.where(same, 1.0, k_prime - k)
 
-    def sums(f: Any, slope: Any, f_prime: Any) -> tuple[Any, Any]:
+    def sums(f: Array, slope: Array, f_prime: Array) -> tuple[Array, Array]:
         f, slope, f_prime = f[..., :, None], slope[..., :, None], f_prime[..., None, :]
         plain = jnp.where(same, -slope, (f - f_prime) / gap)
         return plain, jnp.where(same, f + k * slope, (k_prime * f_prime - k * f) / gap)
@@ -154,11 +157,11 @@ def divided_differences(one: OnePoint, other: OnePoint) -> TwoPoint:
 
 
 @jax.custom_jvp
-def _rank_scale(rank: Any, eigenvalues: Any, weights: Any) -> Any:
+def _rank_scale(rank: Array, eigenvalues: Array, weights: Array) -> Array:
     """Newton in log-log: log df1 is concave in log kappa, so steps from the right are monotone."""
     rank = rank[..., None]
 
-    def advance(state: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+    def advance(state: tuple[Array, Array, int | Array]) -> tuple[Array, Array, int | Array]:
         log_kappa, _, i = state
         inv = inverse(eigenvalues, jnp.exp(log_kappa))
         df1 = sum_over_nodes(weights, inv)
@@ -178,12 +181,14 @@ def _rank_scale(rank: Any, eigenvalues: Any, weights: Any) -> Any:
 
 
 @_rank_scale.defjvp
-def _rank_scale_tangent(primals: Any, tangents: Any) -> tuple[Any, Any]:
+def _rank_scale_tangent(
+    primals: tuple[Array, ...], tangents: tuple[Array, ...]
+) -> tuple[Array, Array]:
     """``d kappa = (d rank - d df1)/df1'``, at the root, which is itself differentiable."""
     rank, eigenvalues, weights = primals
     kappa = _rank_scale(rank, eigenvalues, weights)
 
-    def excess(rank: Any, eigenvalues: Any, weights: Any) -> Any:
+    def excess(rank: Array, eigenvalues: Array, weights: Array) -> Array:
         return rank - sum_over_nodes(weights, inverse(eigenvalues, kappa[..., None]))[..., 0]
 
     _, change = jax.jvp(excess, primals, tangents)
@@ -191,7 +196,7 @@ def _rank_scale_tangent(primals: Any, tangents: Any) -> tuple[Any, Any]:
     return kappa, -change / sum_over_nodes(weights, inv * inv)[..., 0]
 
 
-def scale_of_rank(spectrum: Any, rank: Any) -> Any:
+def scale_of_rank(spectrum: AbstractSpectrum, rank: Array) -> Array:
     """The scale kappa at which ``df1(kappa) = rank``: what a model of that rank resolves.
 
     Differentiable, to any order, in the rank and the spectrum. 0 where the rank is infinite or not

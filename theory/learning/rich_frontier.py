@@ -12,7 +12,7 @@ Bordelon, Atanasov, Pehlevan 2024 (arXiv:2409.17858), ``L* ~ C^(-b s chi/(b s + 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
 from jaxtyping import Float64
@@ -20,6 +20,7 @@ from jaxtyping import Float64
 from theory.errors import TheoryError
 from theory.learning import dmft
 from theory.learning.feature_learning import clock
+from theory.learning.task import AbstractTask
 
 WIDTHS = 48
 """Widths at which the loss at one budget is computed before the parabola through the least."""
@@ -51,7 +52,7 @@ class Frontier:
 
 
 def frontier(
-    task: Any, compute: Sequence[float] | np.ndarray, *, richness: float = 1.0
+    task: AbstractTask, compute: Sequence[float] | np.ndarray, *, richness: float = 1.0
 ) -> Frontier:
     """Minimise the loss over the width at each budget.
 

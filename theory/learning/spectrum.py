@@ -8,13 +8,14 @@ gives nodes: about a hundred eigenvalues, powers and counts whose sums are those
 
 import math
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, Protocol, final
+from typing import Any, final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 from jaxtyping import Array, Float, Inexact
+from numpy.typing import ArrayLike
 
 from theory.errors import TheoryError
 from theory.learning.mode_quadrature import chebyshev_tail, compress, octave_rule
@@ -28,6 +29,7 @@ from theory.learning.mode_sums import (
     scale_of_rank,
     two_point,
 )
+from theory.learning.task import AbstractSpectrum
 
 __all__ = [
     "AbstractSpectrum",
@@ -56,28 +58,6 @@ LARGEST = 2**62
 
 class SpectrumError(TheoryError):
     """A spectrum no task has."""
-
-
-class AbstractSpectrum(Protocol):
-    """What the sums need: nodes with ``sum_k f_k = sum(counts * f)``, along the last axis.
-
-    It holds for ``f_k = lambda_k g(lambda_k)`` and ``f_k = p_k g(lambda_k)``.
-    """
-
-    @property
-    def eigenvalues(self) -> Inexact[Array, "*batch node"]:
-        """``lambda``."""
-        ...
-
-    @property
-    def powers(self) -> Inexact[Array, "*batch node"]:
-        """``p = lambda w*^2``."""
-        ...
-
-    @property
-    def counts(self) -> Inexact[Array, "*batch node"]:
-        """How many modes a node stands for; at the nodes of a tail a weight of either sign."""
-        ...
 
 
 def _as_pytree(cls: type) -> type:
@@ -207,25 +187,25 @@ class PowerLaw:
     def _last(self) -> int:
         return self.reach if self.modes is None else self.modes
 
-    def _exponents(self) -> tuple[Any, Any]:
+    def _exponents(self) -> tuple[Array, Array]:
         """A and b as arrays of one floating type, with a last axis for nodes."""
         a, b = jnp.asarray(self.a), jnp.asarray(self.b)
         kind = jnp.result_type(a, b, float if a.dtype.kind != "f" and b.dtype.kind != "f" else a)
         return a.astype(kind)[..., None], b.astype(kind)[..., None]
 
-    def _log_k(self, like: Any) -> Any:
+    def _log_k(self, like: Array) -> Array:
         log_k = jnp.asarray(octave_rule(self._last, self.order)[0], dtype=like.dtype)
         return log_k.reshape((1,) * (like.ndim - 1) + log_k.shape)
 
-    def _tail_eigenvalues(self, b: Any) -> Any:
+    def _tail_eigenvalues(self, b: Array) -> Array:
         y = jnp.asarray(chebyshev_tail(TAIL)[0], dtype=b.dtype)
         y = y.reshape((1,) * (b.ndim - 1) + y.shape)
         return y * jnp.exp(-b * math.log(self.reach + 0.5))
 
-    def _tail_counts(self, b: Any) -> Any:
+    def _tail_counts(self, b: Array) -> Array:
         return self._tail_weights(b, b) / self._tail_eigenvalues(b)
 
-    def _tail_weights(self, exponent: Any, b: Any) -> Any:
+    def _tail_weights(self, exponent: Array, b: Array) -> Array:
         """Weights of ``sum_{k > reach} k^-exponent g(lambda_k/lambda_reach)``, from moments.
 
         ``sum_{k>K} k^-s = x^(1-s) [1/(s-1) - s/(24 x^2)]``, x = K + 1/2 (Euler and Maclaurin).
@@ -238,7 +218,7 @@ class PowerLaw:
         matrix = jnp.asarray(chebyshev_tail(TAIL)[1], dtype=b.dtype)
         return jnp.einsum("ij,...j->...i", matrix, moments, precision="highest")
 
-    def eigenvalues_of(self, k: Any) -> Any:
+    def eigenvalues_of(self, k: ArrayLike) -> Array:
         """``lambda_k`` of single modes, numbered from 1."""
         return jnp.asarray(k, dtype=float) ** -jnp.asarray(self.b, dtype=float)
 
@@ -341,7 +321,7 @@ class Measured:
         """How many modes each node stands for."""
         return self._nodes[2]
 
-    def eigenvalues_of(self, k: Any) -> Any:
+    def eigenvalues_of(self, k: ArrayLike) -> Array:
         """``lambda_k`` of single modes, numbered from 1 in the order given."""
         return jnp.asarray(self.given_eigenvalues)[jnp.asarray(k) - 1]
 
@@ -355,5 +335,5 @@ class Measured:
         return self
 
 
-def _every(eigenvalues: Any, powers: Any) -> tuple[Any, Any, Any]:
+def _every(eigenvalues: Array, powers: Array) -> tuple[Array, Array, Array]:
     return eigenvalues, powers, jnp.ones_like(eigenvalues)

@@ -4,6 +4,7 @@ import runpy
 from pathlib import Path
 from types import SimpleNamespace
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -47,7 +48,7 @@ def test_orthogonal_rows_give_what_draws_of_them_give(modes, count, finite):
 def test_orthogonal_rows_on_infinitely_many_examples_have_a_single_contour():
     # F Lambda can be symmetrised: sum p_k H_k(2t), with z = kappa (1 - df1/N)/(1 - df1/M).
     N, M, t = 60.0, 300.0, 7.0
-    z, weight = (np.asarray(x)[:, None] for x in point_hyperbola(np.float64(2 * t), 14))
+    z, weight = (np.asarray(x)[:, None] for x in point_hyperbola(jnp.asarray(2.0 * t), 14))
     kappa = z
     for _ in range(2000):  # a contraction to the right of the spectrum
         df1 = (LAM / (LAM + kappa)).sum(1, keepdims=True)

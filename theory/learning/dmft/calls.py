@@ -1,10 +1,10 @@
 """One call of `dmft.loss`: groups of points, each solved the way that is exact for it."""
 
 import math
-from typing import Any
 
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 
 from theory.learning.dmft.contour_choice import integrate
 from theory.learning.dmft.dynamics import AbstractDynamics
@@ -12,6 +12,7 @@ from theory.learning.dmft.edge import upper_edge_of
 from theory.learning.dmft.points import Points, packed
 from theory.learning.dmft.solution import DynamicsError, Solution, Statistics, Status
 from theory.learning.dmft.static_limit import free_loss, static_loss
+from theory.learning.task import AbstractTask
 
 _free_loss = jax.jit(free_loss)
 
@@ -39,7 +40,7 @@ class Call:
 
     def __init__(
         self,
-        task: Any,
+        task: AbstractTask,
         points: Points,
         dynamics: AbstractDynamics,
         observable: str,
@@ -62,7 +63,7 @@ class Call:
         self.nodes, self.residual, self.error = 0, 0.0, 0.0
 
     @property
-    def everything(self) -> Any:
+    def everything(self) -> np.ndarray:
         """All points."""
         return np.ones(len(self.points.t), dtype=bool)
 
@@ -88,7 +89,7 @@ class Call:
         self.free(free | ~started)
         self._contours(~ended & started & ~free, edge)
 
-    def require_stable(self) -> Any:
+    def require_stable(self) -> np.ndarray:
         """The upper edge of the spectrum at each point.
 
         Raises
@@ -113,7 +114,7 @@ class Call:
             )
         return found[place]
 
-    def static(self, chosen: Any, penalty: Any) -> None:
+    def static(self, chosen: np.ndarray, penalty: ArrayLike) -> None:
         """No time: ridge regression, and the end of training as its limit."""
         if not chosen.any():
             return
@@ -140,7 +141,7 @@ class Call:
             value[whole] = self.closed(p, 0.0, kind)[whole]
         self.value[chosen] = value
 
-    def closed(self, p: Points, penalty: Any, observable: str) -> Any:
+    def closed(self, p: Points, penalty: ArrayLike, observable: str) -> np.ndarray:
         """An observable by `static_loss` at some points."""
         rows = p.N.shape[0]
         p = p.padded()
@@ -150,7 +151,7 @@ class Call:
         )
         return np.array(found)[:rows]
 
-    def free(self, chosen: Any) -> None:
+    def free(self, chosen: np.ndarray) -> None:
         """``sum p r_t(lambda)^2 + sigma^2``: N = P = inf, and every model at t = 0."""
         if not chosen.any():
             return
@@ -158,7 +159,7 @@ class Call:
         bias = np.asarray(_free_loss(self.task, p.padded().t, self.dynamics))[: len(p.t)]
         self.value[chosen] = 0.0 if self.observable == "gap" else bias + p.noise
 
-    def _contours(self, chosen: Any, edges: Any) -> None:
+    def _contours(self, chosen: np.ndarray, edges: np.ndarray) -> None:
         if not chosen.any():
             return
         edge = float(edges[chosen].max())
@@ -183,7 +184,9 @@ class Call:
             self.record(group, value[place], code[rows.row], error + rounding[place], nodes)
             self.residual = max(self.residual, float(np.max(residual)))
 
-    def record(self, chosen: Any, value: Any, code: Any, error: Any, nodes: int) -> None:
+    def record(
+        self, chosen: np.ndarray, value: np.ndarray, code: np.ndarray, error: np.ndarray, nodes: int
+    ) -> None:
         """Keep values of some points, with an estimate of the relative error of each."""
         known = code == Status.OK
         self.value[chosen] = value

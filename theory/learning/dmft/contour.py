@@ -9,10 +9,11 @@ Weideman and Trefethen 2007 (Math. Comp. 76) for the hyperbola.
 """
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 ANGLE = 0.75
 """phi of the window's hyperbola: near pi/4, equally far from the cut and from the vertical."""
@@ -24,11 +25,11 @@ HEAD = 3.0
 class Nodes(NamedTuple):
     """Nodes of the upper half of a contour and their weights ``dz/(2 pi i)``; (*batch, at)."""
 
-    z: Any
-    weight: Any
+    z: Array
+    weight: Array
 
 
-def hyperbola(first: Any, last: Any, nodes: int, *, accuracy: float) -> Nodes:
+def hyperbola(first: Array, last: Array, nodes: int, *, accuracy: float) -> Nodes:
     """One hyperbola for all times in a window; ``z = mu (1 + sin(iu - phi))``.
 
     Parameters
@@ -59,7 +60,7 @@ def nodes_for(first: float, last: float, accuracy: float) -> int:
     return math.ceil(end * math.log(60 / accuracy) / (2 * math.pi * 0.75))
 
 
-def point_hyperbola(t: Any, nodes: int) -> Nodes:
+def point_hyperbola(t: Array, nodes: int) -> Nodes:
     """The hyperbola that is best for one time; (*batch,) -> (*batch, nodes).
 
     Eight nodes give about 1e-7, twelve 1e-10; rounding grows as ``exp(0.7 nodes)``, so sixteen is
@@ -72,7 +73,7 @@ def point_hyperbola(t: Any, nodes: int) -> Nodes:
     return Nodes(mu[..., None] * z, (mu * step / (2 * math.pi))[..., None] * dz)
 
 
-def ellipse(edge: Any, width: Any, nodes: int) -> Nodes:
+def ellipse(edge: Array, width: Array, nodes: int) -> Nodes:
     """An ellipse around [-edge, 0] with foci at its ends, at elliptic radius `width`.
 
     ``z = (edge/2) (cosh(width + i theta) - 1)``: the midpoint rule in theta converges as
@@ -89,19 +90,19 @@ def ellipse(edge: Any, width: Any, nodes: int) -> Nodes:
     return Nodes(half * (jnp.cosh(w) - 1), half * jnp.sinh(w) / (2 * nodes))
 
 
-def _midpoints(nodes: int, like: Any) -> Any:
+def _midpoints(nodes: int, like: Array) -> Array:
     """``j + 1/2`` with the axes of `like` in front."""
     u = jnp.asarray(np.arange(nodes) + 0.5, dtype=like.dtype)
     return u.reshape((1,) * like.ndim + (nodes,))
 
 
-def _arc(u: Any, phi: float = ANGLE) -> tuple[Any, Any]:
+def _arc(u: Array, phi: float = ANGLE) -> tuple[Array, Array]:
     """``1 + sin(iu - phi)`` and ``cos(iu - phi)``."""
     sin, cos, cosh, sinh = math.sin(phi), math.cos(phi), jnp.cosh(u), jnp.sinh(u)
     return (1 - sin * cosh) + 1j * (cos * sinh), cos * cosh + 1j * (sin * sinh)
 
 
-def bilinear(same: Any, conjugate: Any, left: Any, right: Any) -> Any:
+def bilinear(same: Array, conjugate: Array, left: Array, right: Array) -> Array:
     """``2 Re[v^T C1 v' + v^T C2 conj v']`` for each time.
 
     Parameters
@@ -117,6 +118,6 @@ def bilinear(same: Any, conjugate: Any, left: Any, right: Any) -> Any:
     return 2 * jnp.sum(left * acted, -1).real
 
 
-def linear(values: Any, weights: Any) -> Any:
+def linear(values: Array, weights: Array) -> Array:
     """``2 Re sum v F`` over nodes, the single contour integral."""
     return 2 * jnp.sum(weights * values, -1).real

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from theory.learning.dmft.contour import Nodes, bilinear, ellipse
 from theory.learning.dmft.dynamics import MOST_NODES, AbstractDynamics, width_of, window_nodes
@@ -20,6 +21,7 @@ from theory.learning.dmft.solution import DynamicsError
 from theory.learning.dmft.static_limit import free_loss
 from theory.learning.mode_sums import one_point
 from theory.learning.spectrum import TAIL
+from theory.learning.task import AbstractTask
 
 TRIES = 4
 """Contours of growing fineness, until the estimated error is below the accuracy."""
@@ -39,7 +41,7 @@ ROUNDINGS = 16
 
 
 def integrate(
-    task: Any,
+    task: AbstractTask,
     rows: Rows,
     dynamics: AbstractDynamics,
     share: float,
@@ -49,7 +51,7 @@ def integrate(
     accuracy: float,
     observable: str,
     inverse_M: float,
-) -> tuple[Any, Any, Any, Any, float, int]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float, int]:
     """Values and relative rounding (row, time), codes and residuals (row,), error and nodes.
 
     Raises
@@ -101,14 +103,14 @@ def _rounded(nodes: int) -> int:
 
 
 def _solve(
-    task: Any,
-    inverse_N: Any,
-    inverse_P: Any,
-    t: Any,
-    noise: Any,
-    edge: Any,
-    share: Any,
-    width: Any,
+    task: AbstractTask,
+    inverse_N: Array,
+    inverse_P: Array,
+    t: Array,
+    noise: Array,
+    edge: Array,
+    share: Array,
+    width: Array,
     dynamics: AbstractDynamics,
     *,
     early: bool,
@@ -117,14 +119,14 @@ def _solve(
     observable: str,
     inverse_M: float,
     chunk: int,
-) -> tuple[Any, Any, Any, Any, Any]:
+) -> tuple[Array, ...]:
     # Newton's start is for Gaussian rows, right of the spectrum.
     follow = dynamics.discrete or inverse_M > 0
     options: dict[str, Any] = {"early": early, "nodes": nodes, "accuracy": accuracy}
 
     def rows(
-        task: Any, inverse_N: Any, inverse_P: Any, t: Any, noise: Any, edge: Any
-    ) -> tuple[Any, Any, Any, Any]:
+        task: AbstractTask, inverse_N: Array, inverse_P: Array, t: Array, noise: Array, edge: Array
+    ) -> tuple[Array, Array, Array, Array]:
         z, v = contour_of(dynamics, t, edge, width, **options)
         one, code, residual = at_nodes(
             task, Nodes(z, z), inverse_N, inverse_P, follow=follow, inverse_M=inverse_M
@@ -154,14 +156,14 @@ compiled = partial(
 
 def contour_of(
     dynamics: AbstractDynamics,
-    t: Any,
-    edge: Any,
-    width: Any,
+    t: Array,
+    edge: Array,
+    width: Array,
     *,
     early: bool,
     nodes: int,
     accuracy: float,
-) -> tuple[Any, Any]:
+) -> tuple[Array, Array]:
     """Nodes z (row, at) and the filter's values there ``v`` (row, time, at), for `contract`."""
     if early:
         z, weight = ellipse(edge, width, nodes)
@@ -172,8 +174,13 @@ def contour_of(
 
 
 def _known_error(
-    task: Any, t: Any, edge: Any, width: Any, dynamics: AbstractDynamics, **options: Any
-) -> Any:
+    task: AbstractTask,
+    t: Array,
+    edge: Array,
+    width: Array,
+    dynamics: AbstractDynamics,
+    **options: Any,
+) -> Array:
     """From the same contour at N = P = inf, where kappa = z and L is a sum; relative.
 
     Contours scale with time, so later times than the modes can tell apart are scaled down.

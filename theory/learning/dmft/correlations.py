@@ -2,20 +2,29 @@
 
 import math
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
+from numpy.typing import ArrayLike
 
 from theory.learning.dmft.contour import Nodes, linear
 from theory.learning.dmft.dynamics import GradientFlow, window_nodes
 from theory.learning.dmft.evaluate import at_nodes, contract, setting_of
 from theory.learning.dmft.points import Points, checked
 from theory.learning.dmft.solution import DynamicsError
+from theory.learning.mode_sums import OnePoint
+from theory.learning.task import AbstractTask
 
 
-def mode_response(task: Any, modes: Any, N: Any = math.inf, P: Any = math.inf, t: Any = 0.0) -> Any:
+def mode_response(
+    task: AbstractTask,
+    modes: ArrayLike,
+    N: ArrayLike = math.inf,
+    P: ArrayLike = math.inf,
+    t: ArrayLike = 0.0,
+) -> np.ndarray:
     """``H_k(t)``: the part of mode k not yet learnt under gradient flow, averaged over draws.
 
     ``H_k(z) = kappa/(z (kappa + lambda_k))``. Its square sums to the bias of the loss.
@@ -54,15 +63,15 @@ def mode_response(task: Any, modes: Any, N: Any = math.inf, P: Any = math.inf, t
 
 
 def correlation(
-    task: Any,
-    N: Any = math.inf,
-    P: Any = math.inf,
+    task: AbstractTask,
+    N: ArrayLike = math.inf,
+    P: ArrayLike = math.inf,
     *,
-    t: Any,
-    t_prime: Any,
-    noise: Any = 0.0,
+    t: ArrayLike,
+    t_prime: ArrayLike,
+    noise: ArrayLike = 0.0,
     kind: str = "test",
-) -> Any:
+) -> np.ndarray:
     """``C(t, t')``: mean product of errors at two times of one gradient-flow trajectory.
 
     Over test points with fresh labels (``C0 + sigma^2``), or over training examples (``C1``); at
@@ -112,8 +121,13 @@ def correlation(
 
 
 def response(
-    task: Any, N: Any = math.inf, P: Any = math.inf, *, lag: Any, kind: str = "data"
-) -> Any:
+    task: AbstractTask,
+    N: ArrayLike = math.inf,
+    P: ArrayLike = math.inf,
+    *,
+    lag: ArrayLike,
+    kind: str = "data",
+) -> np.ndarray:
     """The smooth part of a response function at a time lag; at lag 0 there is a delta besides.
 
     ``R1(t) = delta(t) - (1/P) df1(t)`` of the training residuals (``kind="data"``) and
@@ -147,7 +161,7 @@ def response(
     return (-smooth / (points.P if kind == "data" else points.N)).reshape(points.shape)
 
 
-def _finite(N: Any, P: Any, t: Any, noise: Any = 0.0) -> Points:
+def _finite(N: ArrayLike, P: ArrayLike, t: ArrayLike, noise: ArrayLike = 0.0) -> Points:
     points = Points.of(N, P, t, noise, discrete=False)
     if np.isinf(points.t).any():
         raise DynamicsError("times must be finite here; got inf. Pass a large one.")
@@ -158,7 +172,9 @@ ONE_TIME = 24
 """Nodes for one time at 1e-10."""
 
 
-def _single(task: Any, inverse_N: Any, inverse_P: Any, t: Any, nodes: int) -> tuple[Any, Any, Any]:
+def _single(
+    task: AbstractTask, inverse_N: Array, inverse_P: Array, t: Array, nodes: int
+) -> tuple[Array, OnePoint, Array]:
     """Nodes, sums and ``weight exp(zt)`` for rows of times, (row, time, at)."""
     path = GradientFlow().path(jnp.min(t, -1), jnp.max(t, -1), nodes, 1e-11)
     one, _, _ = at_nodes(task, Nodes(path.z, path.amplitude), inverse_N, inverse_P)
@@ -166,22 +182,31 @@ def _single(task: Any, inverse_N: Any, inverse_P: Any, t: Any, nodes: int) -> tu
 
 
 @jax.jit
-def _mode_response(task: Any, lam: Any, inverse_N: Any, inverse_P: Any, t: Any) -> Any:
+def _mode_response(
+    task: AbstractTask, lam: Array, inverse_N: Array, inverse_P: Array, t: Array
+) -> Array:
     z, one, v = _single(task, inverse_N, inverse_P, t[:, None], ONE_TIME)
     H = (one.kappa / z)[None] / (one.kappa[None] + lam[:, None, None])
     return linear(H, v[None, :, 0])
 
 
 @jax.jit
-def _smooth(task: Any, inverse_N: Any, inverse_P: Any, t: Any) -> Any:
+def _smooth(task: AbstractTask, inverse_N: Array, inverse_P: Array, t: Array) -> Array:
     _, one, v = _single(task, inverse_N, inverse_P, t[:, None], ONE_TIME)
     return linear(one.df1, v[:, 0])
 
 
 @partial(jax.jit, static_argnames=("kind", "nodes"))
 def _two_times(
-    task: Any, inverse_N: Any, inverse_P: Any, t: Any, noise: Any, *, kind: str, nodes: int
-) -> Any:
+    task: AbstractTask,
+    inverse_N: Array,
+    inverse_P: Array,
+    t: Array,
+    noise: Array,
+    *,
+    kind: str,
+    nodes: int,
+) -> Array:
     z, one, v = _single(task, inverse_N, inverse_P, t, nodes)
     v = v / z[:, None, :]
     setting = setting_of(inverse_N, inverse_P, noise)
@@ -190,8 +215,15 @@ def _two_times(
 
 @partial(jax.jit, static_argnames=("kind", "nodes"))
 def _from_start(
-    task: Any, inverse_N: Any, inverse_P: Any, t: Any, noise: Any, *, kind: str, nodes: int
-) -> Any:
+    task: AbstractTask,
+    inverse_N: Array,
+    inverse_P: Array,
+    t: Array,
+    noise: Array,
+    *,
+    kind: str,
+    nodes: int,
+) -> Array:
     """One time is 0, where the error is the label: the kernel at infinite kappa."""
     z, one, v = _single(task, inverse_N, inverse_P, t[:, 1:], nodes)
     R1 = 1.0 if kind == "test" else 1 - one.df1 * inverse_P[:, None]

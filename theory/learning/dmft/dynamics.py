@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, final
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, ArrayLike
 
 from theory.learning.dmft.contour import hyperbola, nodes_for
 from theory.learning.dmft.solution import DynamicsError
@@ -38,9 +39,9 @@ MOST_NODES = 4096
 class Path(NamedTuple):
     """Nodes z, and the filter there as ``amplitude * exp(rate * t)``; (*batch, at)."""
 
-    z: Any
-    amplitude: Any
-    rate: Any
+    z: Array
+    amplitude: Array
+    rate: Array
 
 
 class AbstractDynamics(ABC):
@@ -59,7 +60,7 @@ class AbstractDynamics(ABC):
         """The edge E+ of the spectrum from which training is unstable."""
 
     @abstractmethod
-    def filter(self, x: Any, t: Any) -> Any:
+    def filter(self, x: Array, t: Array) -> Array:
         """``r_t(x)`` for complex x of shape (*batch, at) and t of shape (*batch, time)."""
 
     def solve(self, call: Any) -> None:
@@ -71,7 +72,7 @@ class AbstractDynamics(ABC):
         del edge
         return math.inf
 
-    def path(self, first: Any, last: Any, nodes: int, accuracy: float) -> Path:
+    def path(self, first: Array, last: Array, nodes: int, accuracy: float) -> Path:
         """The hyperbola for a window of such times."""
         raise NotImplementedError
 
@@ -96,7 +97,7 @@ class GradientFlow(AbstractDynamics):
         """None."""
         return math.inf
 
-    def filter(self, x: Any, t: Any) -> Any:
+    def filter(self, x: Array, t: Array) -> Array:
         """``exp(-x t)``."""
         return jnp.exp(-x[..., None, :] * t[..., :, None])
 
@@ -105,7 +106,7 @@ class GradientFlow(AbstractDynamics):
         del edge
         return 0.0
 
-    def path(self, first: Any, last: Any, nodes: int, accuracy: float) -> Path:
+    def path(self, first: Array, last: Array, nodes: int, accuracy: float) -> Path:
         """``exp(z t)`` on the hyperbola in z."""
         z, weight = hyperbola(first, last, nodes, accuracy=accuracy)
         return Path(z, weight, z)
@@ -145,7 +146,7 @@ class HeavyBall(AbstractDynamics):
         """``2 (1 + beta)/eta``."""
         return 2 * (1 + float(self.momentum)) / float(self.learning_rate)
 
-    def filter(self, x: Any, t: Any) -> Any:
+    def filter(self, x: Array, t: Array) -> Array:
         """From the two roots of ``zeta^2 - (1 + beta - eta x) zeta + beta``."""
         beta = jnp.asarray(self.momentum)
         trace = 1 + beta - self.learning_rate * x
@@ -174,7 +175,7 @@ class HeavyBall(AbstractDynamics):
             return math.inf
         return max(float(EARLY), NEGLIGIBLE / -math.log(slowest) if slowest > 0 else 0.0)
 
-    def path(self, first: Any, last: Any, nodes: int, accuracy: float) -> Path:
+    def path(self, first: Array, last: Array, nodes: int, accuracy: float) -> Path:
         """``zeta^t`` on the hyperbola in ``s = log zeta``."""
         s, weight = hyperbola(first, last, nodes, accuracy=accuracy)
         zeta = jnp.exp(s)
@@ -206,7 +207,7 @@ class GradientDescent(AbstractDynamics):
         """``2/eta``."""
         return 2 / float(self.learning_rate)
 
-    def filter(self, x: Any, t: Any) -> Any:
+    def filter(self, x: Array, t: Array) -> Array:
         """``(1 - eta x)^t``."""
         return jnp.exp(t[..., :, None] * jnp.log(1 - self.learning_rate * x)[..., None, :])
 
@@ -214,7 +215,7 @@ class GradientDescent(AbstractDynamics):
         """As of heavy ball without momentum."""
         return HeavyBall(self.learning_rate, 0.0).smooth_after(edge)
 
-    def path(self, first: Any, last: Any, nodes: int, accuracy: float) -> Path:
+    def path(self, first: Array, last: Array, nodes: int, accuracy: float) -> Path:
         """As of heavy ball without momentum."""
         return HeavyBall(self.learning_rate, 0.0).path(first, last, nodes, accuracy)
 
@@ -249,11 +250,11 @@ class Schedule(AbstractDynamics):
         """``2/max eta``."""
         return 2 / float(np.max(np.asarray(self.learning_rates)))
 
-    def filter(self, x: Any, t: Any) -> Any:
+    def filter(self, x: Array, t: Array) -> Array:
         """The product, from running sums of logs."""
         rates = jnp.asarray(self.learning_rates)
 
-        def step(total: Any, rate: Any) -> tuple[Any, Any]:
+        def step(total: Array, rate: Array) -> tuple[Array, Array]:
             total = total + jnp.log(1 - rate * x)
             return total, total
 
@@ -293,7 +294,7 @@ class Ridge(AbstractDynamics):
         """In closed form, whatever the time."""
         call.static(call.everything, self.penalty)
 
-    def filter(self, x: Any, t: Any) -> Any:
+    def filter(self, x: Array, t: Array) -> Array:
         """``delta/(x + delta)``, whatever the time."""
         return jnp.broadcast_to(
             (self.penalty / (x + self.penalty))[..., None, :], (*t.shape, x.shape[-1])
@@ -322,7 +323,7 @@ def width_of(dynamics: AbstractDynamics, edge: float, last: int) -> tuple[float,
 
 
 @jax.jit
-def _growth(dynamics: Any, edge: Any, width: Any, times: Any) -> Any:
+def _growth(dynamics: AbstractDynamics, edge: Array, width: Array, times: Array) -> Array:
     """Log of the largest filter on the ellipse, at any of the times."""
     theta = jnp.linspace(0.0, jnp.pi, 129)
     x = edge / 2 * (1 - jnp.cosh(width + 1j * theta))
@@ -334,14 +335,14 @@ def window_nodes(first: float, last: float, accuracy: float) -> int:
     return 4 * math.ceil(nodes_for(first, last, accuracy) / 4)
 
 
-def _expm1(s: Any) -> Any:
+def _expm1(s: Array) -> Array:
     """``exp(s) - 1`` of complex s without cancellation."""
     half = jnp.sin(s.imag / 2)
     real = jnp.expm1(s.real) * jnp.cos(s.imag) - 2 * half * half
     return real + 1j * jnp.exp(s.real) * jnp.sin(s.imag)
 
 
-def _rate(rate: Any) -> None:
+def _rate(rate: ArrayLike) -> None:
     value = np.asarray(rate)
     if value.ndim or not (np.isfinite(value) and value > 0):
         raise DynamicsError(f"learning_rate must be a finite number above 0; got {rate!r}.")

@@ -10,22 +10,27 @@ Gradient descent is stable for learning rates below ``2/E+``, heavy ball below
 ``2 (1 + momentum)/E+``.
 """
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
+from numpy.typing import ArrayLike
 
 from theory.learning.dmft.points import Points
 from theory.learning.dmft.scale import forward_map
 from theory.learning.mode_sums import lift, scale_of_rank
+from theory.learning.task import AbstractSpectrum, AbstractTask
 
 HALVINGS = 100
 """Of the interval of log kappa."""
 
 
-def upper_edge(spectrum: Any, inverse_N: Any, inverse_P: Any, inverse_M: float = 0.0) -> Any:
+def upper_edge(
+    spectrum: AbstractSpectrum, inverse_N: Array, inverse_P: Array, inverse_M: float = 0.0
+) -> Array:
     """``E+``, the largest eigenvalue; arguments as of `lower_edge`.
 
     Where both sizes are infinite it is ``lambda_1``. With `inverse_M` as of
@@ -34,7 +39,7 @@ def upper_edge(spectrum: Any, inverse_N: Any, inverse_P: Any, inverse_M: float =
     lam, weights, (N, P) = _parts(spectrum, inverse_N, inverse_P)
     first = lift(lam[..., :1], N.ndim)
 
-    def at(x: Any) -> tuple[Any, Any]:
+    def at(x: Array) -> tuple[Array, Array]:
         value, slope = forward_map(-first * (1 + jnp.exp(x)), N, P, lam, weights, inverse_M)
         return value, slope > 0  # z rises with kappa: the maximum is nearer to -lambda_1
 
@@ -47,7 +52,7 @@ def upper_edge(spectrum: Any, inverse_N: Any, inverse_P: Any, inverse_M: float =
     return jnp.where((N == 0) & (P == 0), first, value)[..., 0]
 
 
-def lower_edge(spectrum: Any, inverse_N: Any, inverse_P: Any) -> Any:
+def lower_edge(spectrum: AbstractSpectrum, inverse_N: Array, inverse_P: Array) -> Array:
     """``E-``, the smallest positive eigenvalue; 0 where N = P, or M is infinite and N or P too.
 
     Parameters
@@ -66,7 +71,7 @@ def lower_edge(spectrum: Any, inverse_N: Any, inverse_P: Any) -> Any:
     smallest = lift(lam[..., -1:], N.ndim) * 1e-6
     safe = jnp.where(top > 0, top, 1.0)
 
-    def at(x: Any) -> tuple[Any, Any]:
+    def at(x: Array) -> tuple[Array, Array]:
         value, slope = forward_map(jnp.exp(x), N, P, lam, weights)
         return value, slope > 0
 
@@ -76,7 +81,9 @@ def lower_edge(spectrum: Any, inverse_N: Any, inverse_P: Any) -> Any:
     return value[..., 0]
 
 
-def _parts(spectrum: Any, inverse_N: Any, inverse_P: Any) -> tuple[Any, Any, tuple[Any, Any]]:
+def _parts(
+    spectrum: AbstractSpectrum, inverse_N: Array, inverse_P: Array
+) -> tuple[Array, Array, tuple[Array, Array]]:
     lam, weights = spectrum.eigenvalues, spectrum.counts * spectrum.eigenvalues
     N, P = jnp.broadcast_arrays(
         jnp.asarray(inverse_N, lam.dtype), jnp.asarray(inverse_P, lam.dtype)
@@ -84,10 +91,10 @@ def _parts(spectrum: Any, inverse_N: Any, inverse_P: Any) -> tuple[Any, Any, tup
     return lam, weights, (N[..., None], P[..., None])
 
 
-def _bisect(at: Any, low: Any, high: Any) -> Any:
+def _bisect(at: Callable[[Array], tuple[Array, Array]], low: Array, high: Array) -> Array:
     """Where z is stationary, between `low`, where it says False, and `high`, where True."""
 
-    def halve(_: Any, ends: tuple[Any, Any]) -> tuple[Any, Any]:
+    def halve(_: object, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         low, high = ends
         middle = (low + high) / 2
         beyond = at(middle)[1]
@@ -101,13 +108,15 @@ _lower = jax.jit(lower_edge)
 _upper = partial(jax.jit, static_argnums=3)(upper_edge)
 
 
-def upper_edge_of(task: Any, N: Any, P: Any, inverse_M: float = 0.0) -> Any:
+def upper_edge_of(
+    task: AbstractTask, N: np.ndarray, P: np.ndarray, inverse_M: float = 0.0
+) -> np.ndarray:
     """``E+`` at sizes on the host, (point,)."""
     points = Points(N, P, N, N, N.shape).padded()
     return np.asarray(_upper(task, 1 / points.N, 1 / points.P, inverse_M))[: len(N)]
 
 
-def stability_edge(task: Any, N: Any, P: Any) -> tuple[Any, Any]:
+def stability_edge(task: AbstractTask, N: ArrayLike, P: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """``(E-, E+)``, the smallest and largest positive eigenvalue of the kernel.
 
     Gradient descent is stable below a learning rate of ``2/E+``, heavy ball below

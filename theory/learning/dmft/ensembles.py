@@ -2,11 +2,12 @@
 
 import math
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
+from numpy.typing import ArrayLike
 
 from theory.errors import did_you_mean
 from theory.learning.dmft.contour import bilinear
@@ -18,6 +19,7 @@ from theory.learning.dmft.solution import DynamicsError, Solution, Statistics, S
 from theory.learning.dmft.static_limit import static_scale
 from theory.learning.dmft.two_point import KERNELS, Setting
 from theory.learning.mode_sums import OnePoint, TwoPoint, one_point, two_point_pairs
+from theory.learning.task import AbstractTask
 
 SHARED = {
     "data": ("same_data", 1.0),
@@ -31,15 +33,15 @@ TRAIN = {"data": "same_data_train", "everything": "train"}
 
 
 def ensemble_loss(
-    task: Any,
-    N: Any = math.inf,
-    P: Any = math.inf,
-    t: Any = math.inf,
+    task: AbstractTask,
+    N: ArrayLike = math.inf,
+    P: ArrayLike = math.inf,
+    t: ArrayLike = math.inf,
     *,
     members: float,
     shared: str = "data",
     overlap: float | None = None,
-    noise: Any = 0.0,
+    noise: ArrayLike = 0.0,
     dynamics: AbstractDynamics | None = None,
     observable: str = "test",
     accuracy: float = 1e-6,
@@ -115,16 +117,16 @@ def _checked_overlap(overlap: float, shared: str) -> float:
 
 
 def cross_loss(
-    task: Any,
-    N: Any = math.inf,
-    P: Any = math.inf,
-    t: Any = math.inf,
+    task: AbstractTask,
+    N: ArrayLike = math.inf,
+    P: ArrayLike = math.inf,
+    t: ArrayLike = math.inf,
     *,
-    other_N: Any = None,
-    other_P: Any = None,
-    common: Any = 0.0,
+    other_N: ArrayLike | None = None,
+    other_P: ArrayLike | None = None,
+    common: ArrayLike = 0.0,
     same_projection: bool = False,
-    noise: Any = 0.0,
+    noise: ArrayLike = 0.0,
 ) -> Solution:
     """``E (y - f)(y - f')`` at test points, of two predictors of any sizes under gradient flow.
 
@@ -199,17 +201,17 @@ def cross_loss(
 
 @partial(jax.jit, static_argnames="same_projection")
 def _at_times(
-    task: Any,
-    inverse_N: Any,
-    inverse_P: Any,
-    other_N: Any,
-    other_P: Any,
-    overlap: Any,
-    t: Any,
-    noise: Any,
+    task: AbstractTask,
+    inverse_N: Array,
+    inverse_P: Array,
+    other_N: Array,
+    other_P: Array,
+    overlap: Array,
+    t: Array,
+    noise: Array,
     *,
     same_projection: bool,
-) -> Any:
+) -> tuple[Array, Array, Array]:
     nodes = window_nodes(1.0, 1.0, 1e-9)
     path = GradientFlow().path(t, t, nodes, 1e-11)
     one, code, residual = at_nodes(task, path, inverse_N, inverse_P)
@@ -229,17 +231,17 @@ def _at_times(
 
 @partial(jax.jit, static_argnames="same_projection")
 def _at_end(
-    task: Any,
-    inverse_N: Any,
-    inverse_P: Any,
-    other_N: Any,
-    other_P: Any,
-    overlap: Any,
-    t: Any,
-    noise: Any,
+    task: AbstractTask,
+    inverse_N: Array,
+    inverse_P: Array,
+    other_N: Array,
+    other_P: Array,
+    overlap: Array,
+    t: Array,
+    noise: Array,
     *,
     same_projection: bool,
-) -> Any:
+) -> tuple[Array, Array, Array]:
     """The limit of late times, in which only kappa_0 and kappa_0' are left."""
     one, two = (
         one_point(task, static_scale(task, N, P, 0.0))
@@ -251,10 +253,15 @@ def _at_end(
     return value[:, 0, 0], jnp.zeros(t.shape, int), jnp.zeros_like(t)
 
 
-def _pairs(task: Any, one: OnePoint, other: OnePoint) -> TwoPoint:
+def _pairs(task: AbstractTask, one: OnePoint, other: OnePoint) -> TwoPoint:
     # Scales of unlike sizes can be close together, where divided differences lose digits.
     return two_point_pairs(task, one.kappa, other.kappa)
 
 
-def _setting(inverse_N: Any, inverse_P: Any, other_P: Any, noise: Any, overlap: Any) -> Setting:
-    return Setting(*(x[:, None, None] for x in (inverse_N, inverse_P, noise, overlap, other_P)))
+def _setting(
+    inverse_N: Array, inverse_P: Array, other_P: Array, noise: Array, overlap: Array
+) -> Setting:
+    N, P, noise, overlap, P_prime = (
+        x[:, None, None] for x in (inverse_N, inverse_P, noise, overlap, other_P)
+    )
+    return Setting(N, P, noise, overlap, P_prime)

@@ -10,18 +10,21 @@ Several devices: place N, P and t with `jax.NamedSharding` over the axis of pair
 partitioned along that axis without communication.
 """
 
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike
 
 from theory.learning.dmft.contour import Nodes, bilinear, hyperbola, point_hyperbola
+from theory.learning.dmft.dynamics import Path
 from theory.learning.dmft.scale import renormalised_scale
 from theory.learning.dmft.solution import Status
 from theory.learning.dmft.two_point import KERNELS, Setting
 from theory.learning.mode_sums import OnePoint, divided_differences, lift, one_point
 from theory.learning.spectrum import PowerLaw
+from theory.learning.task import AbstractSpectrum
 
 RESIDUAL = 1e4
 """Multiples of the precision that count as a root."""
@@ -36,14 +39,14 @@ def conjugate(one: OnePoint) -> OnePoint:
 
 
 def at_nodes(
-    spectrum: Any,
-    nodes: Any,
-    inverse_N: Any,
-    inverse_P: Any,
+    spectrum: AbstractSpectrum,
+    nodes: Nodes | Path,
+    inverse_N: Array,
+    inverse_P: Array,
     *,
     follow: bool = False,
     inverse_M: float = 0.0,
-) -> tuple[OnePoint, Any, Any]:
+) -> tuple[OnePoint, Array, Array]:
     """Sums over modes at the nodes' scales, a status code and the Newton residual, (*batch,)."""
     kappa = renormalised_scale(
         spectrum, nodes.z, inverse_N, inverse_P, follow=follow, inverse_M=inverse_M
@@ -64,7 +67,7 @@ def at_nodes(
     return one, code, residual
 
 
-def kernels(one: OnePoint, observable: str, setting: Setting) -> tuple[Any, Any]:
+def kernels(one: OnePoint, observable: str, setting: Setting) -> tuple[Array, Array]:
     """A kernel at pairs of nodes, and at nodes and conjugates of nodes: C1, C2 of `bilinear`."""
     kernel = KERNELS[observable]
     other = conjugate(one)
@@ -74,13 +77,13 @@ def kernels(one: OnePoint, observable: str, setting: Setting) -> tuple[Any, Any]
     )
 
 
-def contract(one: OnePoint, left: Any, right: Any, observable: str, setting: Setting) -> Any:
+def contract(one: OnePoint, left: Array, right: Array, observable: str, setting: Setting) -> Array:
     """The double contour integral of a kernel; left and right are (*batch, time, at)."""
     return bilinear(*kernels(one, observable, setting), left, right)
 
 
 def setting_of(
-    inverse_N: Any, inverse_P: Any, noise: Any, share: Any = 1.0, inverse_M: float = 0.0
+    inverse_N: Array, inverse_P: Array, noise: Array, share: ArrayLike = 1.0, inverse_M: float = 0.0
 ) -> Setting:
     """Of two predictors of one size that share a part of their data; (*batch,) to `Setting`."""
     overlap = share * jnp.asarray(inverse_P)
@@ -91,29 +94,29 @@ def setting_of(
 
 
 def _curves(
-    task: Any,
-    inverse_N: Any,
-    inverse_P: Any,
-    t: Any,
-    noise: Any,
+    task: AbstractSpectrum,
+    inverse_N: Array,
+    inverse_P: Array,
+    t: Array,
+    noise: Array,
     *,
     nodes: int,
     accuracy: float,
     observable: str,
-) -> tuple[Any, Any, Any]:
+) -> tuple[Array, Array, Array]:
     path = hyperbola(jnp.min(t, -1), jnp.max(t, -1), nodes, accuracy=accuracy)
     return _along(path, task, inverse_N, inverse_P, t, noise, observable)
 
 
 def _along(
     path: Nodes,
-    task: Any,
-    inverse_N: Any,
-    inverse_P: Any,
-    t: Any,
-    noise: Any,
+    task: AbstractSpectrum,
+    inverse_N: Array,
+    inverse_P: Array,
+    t: Array,
+    noise: Array,
     observable: str,
-) -> tuple[Any, Any, Any]:
+) -> tuple[Array, Array, Array]:
     """Losses by one contour for all times t, (*batch, time), a status code and the residual."""
     one, code, residual = at_nodes(task, path, inverse_N, inverse_P)
     v = jnp.exp(t[..., :, None] * path.z[..., None, :]) * (path.weight / path.z)[..., None, :]
@@ -122,17 +125,17 @@ def _along(
 
 
 def loss_curves(
-    task: Any,
-    N: Any,
-    P: Any,
-    t: Any,
-    noise: Any = 0.0,
+    task: AbstractSpectrum,
+    N: ArrayLike,
+    P: ArrayLike,
+    t: ArrayLike,
+    noise: ArrayLike = 0.0,
     *,
     nodes: int = 40,
     accuracy: float = 1e-6,
     observable: str = "test",
     chunk: int | None = CHUNK,
-) -> tuple[Any, Any]:
+) -> tuple[Array, Array]:
     """Losses of gradient flow along the curves of many pairs (N, P); pure.
 
     Each pair has one contour for all its times.
@@ -175,7 +178,7 @@ def loss_curves(
     return value, code
 
 
-def _rows(t: Any, N: Any, P: Any, noise: Any) -> tuple[Any, ...]:
+def _rows(t: ArrayLike, N: ArrayLike, P: ArrayLike, noise: ArrayLike) -> tuple[Array, ...]:
     """1/N, 1/P, t and noise, each with one row a pair."""
     t = jnp.asarray(t)
     like = t.dtype if jnp.issubdtype(t.dtype, jnp.floating) else jnp.result_type(float)
@@ -183,14 +186,19 @@ def _rows(t: Any, N: Any, P: Any, noise: Any) -> tuple[Any, ...]:
     return 1 / N, 1 / P, t.astype(like), noise
 
 
-def chunked(run: Any, task: Any, inputs: tuple[Any, ...], chunk: int | None) -> Any:
+def chunked(
+    run: Callable[..., tuple[Array, ...]],
+    task: AbstractSpectrum,
+    inputs: tuple[Array, ...],
+    chunk: int | None,
+) -> tuple[Array, ...]:
     """``run(task, *inputs)``, at most `chunk` rows at a time."""
     if chunk is None or inputs[0].shape[0] <= chunk:
         return run(task, *inputs)
 
     # Each chunk is computed again on the way back, so that reverse mode keeps none of its arrays.
     @jax.checkpoint
-    def one(row: tuple[Any, ...]) -> Any:
+    def one(row: tuple[Array, ...]) -> tuple[Array, ...]:
         found = run(task, *(x[None] for x in row))
         return jax.tree.map(lambda x: x[0], found)
 
@@ -198,15 +206,15 @@ def chunked(run: Any, task: Any, inputs: tuple[Any, ...], chunk: int | None) -> 
 
 
 def loss_at(
-    task: Any,
-    N: Any,
-    P: Any,
-    t: Any,
-    noise: Any = 0.0,
+    task: AbstractSpectrum,
+    N: ArrayLike,
+    P: ArrayLike,
+    t: ArrayLike,
+    noise: ArrayLike = 0.0,
     *,
     nodes: int = 9,
     observable: str = "test",
-) -> Any:
+) -> Array:
     """Losses of gradient flow at points (N, P, t), each with its own contour; pure.
 
     Parameters
@@ -239,18 +247,18 @@ def loss_at(
 
 
 def log_loss_at(
-    a: Any,
-    b: Any,
-    log_N: Any,
-    log_P: Any,
-    log_t: Any,
-    noise: Any = 0.0,
+    a: ArrayLike,
+    b: ArrayLike,
+    log_N: ArrayLike,
+    log_P: ArrayLike,
+    log_t: ArrayLike,
+    noise: ArrayLike = 0.0,
     *,
     nodes: int = 9,
     reach: int = 2**30,
     order: int = 6,
     modes: int | None = None,
-) -> Any:
+) -> Array:
     """Log of the test loss of gradient flow on a power law, in logs of sizes and time; pure.
 
     The function from which a law is declared: elementwise, differentiable in every argument in

@@ -1,9 +1,9 @@
 """The loss of a randomly projected linear model at any size, number of examples and time."""
 
 import math
-from typing import Any
 
 import jax
+from numpy.typing import ArrayLike
 
 from theory.errors import did_you_mean
 from theory.learning.dmft.calls import Call
@@ -12,15 +12,16 @@ from theory.learning.dmft.points import Points
 from theory.learning.dmft.projection import AbstractProjection, Gaussian
 from theory.learning.dmft.solution import DynamicsError, Solution
 from theory.learning.dmft.two_point import KERNELS
+from theory.learning.task import AbstractTask
 
 
 def loss(
-    task: Any,
-    N: Any = math.inf,
-    P: Any = math.inf,
-    t: Any = math.inf,
+    task: AbstractTask,
+    N: ArrayLike = math.inf,
+    P: ArrayLike = math.inf,
+    t: ArrayLike = math.inf,
     *,
-    noise: Any = 0.0,
+    noise: ArrayLike = 0.0,
     dynamics: AbstractDynamics | None = None,
     observable: str = "test",
     projection: AbstractProjection | None = None,
@@ -70,11 +71,11 @@ def loss(
 
 
 def solve(
-    task: Any,
-    N: Any,
-    P: Any,
-    t: Any,
-    noise: Any,
+    task: AbstractTask,
+    N: ArrayLike,
+    P: ArrayLike,
+    t: ArrayLike,
+    noise: ArrayLike,
     dynamics: AbstractDynamics | None,
     observable: str,
     projection: AbstractProjection | None,

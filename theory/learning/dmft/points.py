@@ -6,11 +6,11 @@ or several where a pair's times span many decades.
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jax.core import Tracer
 from jaxtyping import Bool, Float, Int
+from numpy.typing import ArrayLike
 
 from theory.learning.dmft.solution import DynamicsError
 
@@ -28,7 +28,7 @@ DOMAINS = {
 }
 
 
-def checked(name: str, value: Any) -> Float[np.ndarray, "..."]:
+def checked(name: str, value: ArrayLike) -> Float[np.ndarray, "..."]:
     """An input as an array of doubles in its domain.
 
     Raises
@@ -68,7 +68,9 @@ class Points:
     shape: tuple[int, ...]
 
     @classmethod
-    def of(cls, N: Any, P: Any, t: Any, noise: Any, *, discrete: bool) -> "Points":
+    def of(
+        cls, N: ArrayLike, P: ArrayLike, t: ArrayLike, noise: ArrayLike, *, discrete: bool
+    ) -> "Points":
         """Broadcast and check.
 
         Raises
@@ -105,7 +107,7 @@ class Points:
         N, P, t, noise = (x[index] for x in (self.N, self.P, self.t, self.noise))
         return Points(N, P, t, noise, (len(index),))
 
-    def mode(self, b: Any) -> float:
+    def mode(self, b: ArrayLike | None) -> float:
         """The largest scale of modes that a point resolves, ``min(N, P, t^(1/b))``."""
         if not len(self.N):
             return 1.0

@@ -17,27 +17,28 @@ powers, at every N, P and t and for all dynamics.
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import jax
 import numpy as np
 
 from theory.learning.dmft.solution import DynamicsError
+from theory.learning.task import AbstractTask
 
 
 class AbstractProjection(ABC):
     """What the solver asks of a way to draw A."""
 
     @abstractmethod
-    def spectrum(self, task: Any) -> Any:
+    def spectrum(self, task: AbstractTask) -> AbstractTask:
         """The task whose projection by Gaussian or orthogonal rows this is."""
 
-    def inverse_M(self, task: Any) -> float:
+    def inverse_M(self, task: AbstractTask) -> float:
         """``1/M`` where rows are orthogonal, or 0."""
         del task
         return 0.0
 
-    def check(self, task: Any, N: Any) -> None:
+    def check(self, task: AbstractTask, N: np.ndarray) -> None:
         """Raise `DynamicsError` where such rows cannot be drawn."""
         del task, N
 
@@ -47,7 +48,7 @@ class AbstractProjection(ABC):
 class Gaussian(AbstractProjection):
     """Rows with iid standard normal entries."""
 
-    def spectrum(self, task: Any) -> Any:
+    def spectrum(self, task: AbstractTask) -> AbstractTask:
         """The task itself."""
         return task
 
@@ -66,15 +67,15 @@ class Orthogonal(AbstractProjection):
     1.242881
     """
 
-    def spectrum(self, task: Any) -> Any:
+    def spectrum(self, task: AbstractTask) -> AbstractTask:
         """The task itself."""
         return task
 
-    def inverse_M(self, task: Any) -> float:
+    def inverse_M(self, task: AbstractTask) -> float:
         """``1/M``."""
         return 0.0 if task.modes is None else 1 / task.modes
 
-    def check(self, task: Any, N: Any) -> None:
+    def check(self, task: AbstractTask, N: np.ndarray) -> None:
         """Raise where there are more rows than modes.
 
         Raises
@@ -102,7 +103,7 @@ class Aligned(AbstractProjection):
 
     degree: float
 
-    def spectrum(self, task: Any) -> Any:
+    def spectrum(self, task: AbstractTask) -> AbstractTask:
         """The task whose Gaussian projection is this task's aligned one.
 
         Raises

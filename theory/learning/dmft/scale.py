@@ -7,12 +7,13 @@ response of mode k is ``H_k(z) = kappa/(z (kappa + lambda_k))``.
 """
 
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from theory.learning.mode_sums import inverse, lift, scale_of_rank, sum_over_nodes
+from theory.learning.task import AbstractSpectrum
 
 STEPS = 40
 """Most Newton steps; six are usual, more where M is near N or P."""
@@ -22,13 +23,13 @@ HEIGHTS, EACH = 14, 3
 
 
 def forward_map(
-    kappa: Any,
-    inverse_N: Any,
-    inverse_P: Any,
-    eigenvalues: Any,
-    weights: Any,
+    kappa: Array,
+    inverse_N: Array,
+    inverse_P: Array,
+    eigenvalues: Array,
+    weights: Array,
     inverse_M: float = 0.0,
-) -> tuple[Any, Any]:
+) -> tuple[Array, Array]:
     """``z(kappa)`` and ``dz/dkappa``.
 
     With orthogonal rows z has a factor ``1/(1 - df1/M)`` besides.
@@ -56,15 +57,15 @@ def forward_map(
 
 @partial(jax.custom_jvp, nondiff_argnums=(6,))
 def _root(
-    z: Any,
-    start: Any,
-    inverse_N: Any,
-    inverse_P: Any,
-    eigenvalues: Any,
-    weights: Any,
+    z: Array,
+    start: Array,
+    inverse_N: Array,
+    inverse_P: Array,
+    eigenvalues: Array,
+    weights: Array,
     inverse_M: float,
-) -> Any:
-    def advance(state: tuple[Any, Any, Any]) -> tuple[Any, Any, Any]:
+) -> Array:
+    def advance(state: tuple[Array, Array, int | Array]) -> tuple[Array, Array, int | Array]:
         kappa, _, i = state
         value, slope = forward_map(kappa, inverse_N, inverse_P, eigenvalues, weights, inverse_M)
         step = (z - value) / slope
@@ -77,7 +78,9 @@ def _root(
 
 
 @_root.defjvp
-def _root_tangent(inverse_M: float, primals: Any, tangents: Any) -> tuple[Any, Any]:
+def _root_tangent(
+    inverse_M: float, primals: tuple[Array, ...], tangents: tuple[Array, ...]
+) -> tuple[Array, Array]:
     """``d kappa = -(d z(kappa; parameters) - d z)/(dz/dkappa)``, at the differentiable root.
 
     Because kappa here is again the root with this rule, derivatives of all orders are right.
@@ -86,7 +89,7 @@ def _root_tangent(inverse_M: float, primals: Any, tangents: Any) -> tuple[Any, A
     z, _, *parameters = primals
     dz, _, *changes = tangents
 
-    def excess(z: Any, *parameters: Any) -> Any:
+    def excess(z: Array, *parameters: Array) -> Array:
         return z - forward_map(kappa, *parameters, inverse_M=inverse_M)[0]
 
     _, change = jax.jvp(excess, (z, *parameters), (dz, *changes))
@@ -94,14 +97,14 @@ def _root_tangent(inverse_M: float, primals: Any, tangents: Any) -> tuple[Any, A
 
 
 def renormalised_scale(
-    spectrum: Any,
-    z: Any,
-    inverse_N: Any,
-    inverse_P: Any,
+    spectrum: AbstractSpectrum,
+    z: Array,
+    inverse_N: Array,
+    inverse_P: Array,
     *,
     follow: bool = False,
     inverse_M: float = 0.0,
-) -> Any:
+) -> Array:
     """The root kappa of ``z = kappa (1 - df1/P)(1 - df1/N)`` on the sheet of the resolvent.
 
     Parameters
@@ -143,8 +146,8 @@ def renormalised_scale(
 
 
 def _followed(
-    z: Any, inverse_N: Any, inverse_P: Any, lam: Any, weights: Any, inverse_M: float
-) -> Any:
+    z: Array, inverse_N: Array, inverse_P: Array, lam: Array, weights: Array, inverse_M: float
+) -> Array:
     """The root at z, from roots at falling heights above z."""
     trace = jnp.sum(weights, -1, keepdims=True)
     top = lift(lam[..., :1], z.ndim) + lift(trace, z.ndim) * (inverse_N + inverse_P)
@@ -152,11 +155,11 @@ def _followed(
     z, top = jnp.broadcast_to(z, shape), jnp.broadcast_to(10 * top, shape)
     depth = jnp.log(top / jnp.maximum(jnp.abs(z.imag), 1e-12 * top))
 
-    def at(i: Any, kappa: Any) -> Any:
+    def at(i: Array, kappa: Array) -> Array:
         height = jnp.where(i < HEIGHTS, top * jnp.exp(-depth * i / HEIGHTS), 0.0)
         target = z + 1j * height
 
-        def newton(_: Any, kappa: Any) -> Any:
+        def newton(_: object, kappa: Array) -> Array:
             value, slope = forward_map(kappa, inverse_N, inverse_P, lam, weights, inverse_M)
             found = kappa + (target - value) / slope
             # The root lies in the upper half plane; a step that leaves it is halved.

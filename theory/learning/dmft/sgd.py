@@ -21,6 +21,7 @@ from typing import Any, final
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
 from theory.learning.dmft.contour import hyperbola, linear
 from theory.learning.dmft.dynamics import EARLY, AbstractDynamics, _rate, window_nodes
@@ -28,6 +29,7 @@ from theory.learning.dmft.points import few, packed
 from theory.learning.dmft.scale import renormalised_scale
 from theory.learning.dmft.solution import DynamicsError
 from theory.learning.mode_sums import one_point
+from theory.learning.task import AbstractTask
 
 CIRCLE = 8 * EARLY
 """Nodes on the upper half circle for the first steps: aliases are below 1e-13."""
@@ -62,7 +64,7 @@ class StochasticGradientDescent(AbstractDynamics):
         """``|alpha| < 1`` below ``2/(eta (1 + 1/B))``."""
         return 2 / (float(self.learning_rate) * (1 + 1 / float(self.batch)))
 
-    def filter(self, x: Any, t: Any) -> Any:
+    def filter(self, x: Array, t: Array) -> Array:
         """``alpha(x)^t``: of squared residuals, and without the noise of the gradient."""
         eta = self.learning_rate
         alpha = 1 - 2 * eta * x + eta**2 * (1 + 1 / self.batch) * x * x
@@ -94,7 +96,7 @@ class StochasticGradientDescent(AbstractDynamics):
             if group.any():
                 self._integrate(call, group, early)
 
-    def _require_quiet(self, call: Any) -> Any:
+    def _require_quiet(self, call: Any) -> np.ndarray:
         N, place = np.unique(call.points.N, return_inverse=True)
         padded = np.append(N, np.repeat(N[-1], few(len(N)) - len(N)))
         gain = np.asarray(_gain(call.task, self, 1 / padded, inverse_M=call.inverse_M))[: len(N)]
@@ -106,7 +108,7 @@ class StochasticGradientDescent(AbstractDynamics):
             )
         return gain[place]
 
-    def _integrate(self, call: Any, group: Any, early: bool) -> None:
+    def _integrate(self, call: Any, group: np.ndarray, early: bool) -> None:
         """With two contours, of which the difference is the error."""
         # Rows of times need ratios, which steps from 0 do not have.
         p = call.points.subset(group)
@@ -127,8 +129,12 @@ class StochasticGradientDescent(AbstractDynamics):
 
 
 def noise_gain(
-    task: Any, dynamics: StochasticGradientDescent, inverse_N: Any, *, inverse_M: float = 0.0
-) -> Any:
+    task: AbstractTask,
+    dynamics: StochasticGradientDescent,
+    inverse_N: Array,
+    *,
+    inverse_M: float = 0.0,
+) -> Array:
     """``(eta^2/B) Khat(1)``: below 1 the noise of the gradient does not feed on itself.
 
     Parameters
@@ -141,15 +147,19 @@ def noise_gain(
 
 
 def _transforms(
-    task: Any, dynamics: Any, zeta: Any, inverse_N: Any, inverse_M: float
-) -> tuple[Any, Any]:
+    task: AbstractTask,
+    dynamics: StochasticGradientDescent,
+    zeta: Array,
+    inverse_N: Array,
+    inverse_M: float,
+) -> tuple[Array, Array]:
     """Fhat and ``(eta^2/B) Khat`` at zeta in the upper half plane, (*batch, at)."""
     eta, batch = dynamics.learning_rate, dynamics.batch
     c = 1 + 1 / batch
     root = jnp.sqrt(1 - c * (1 - zeta))
     z_plus, z_minus = (c * (zeta - 1) / (1 + root)) / (eta * c), (-1 - root) / (eta * c)
 
-    def sums(z: Any) -> tuple[Any, Any]:
+    def sums(z: Array) -> tuple[Array, Array]:
         # The resolvent at a conjugate is the conjugate; scales are followed in the upper half.
         below = z.imag < 0
         upper = jnp.where(below, jnp.conj(z), z)
@@ -166,17 +176,17 @@ def _transforms(
 
 
 def sgd_curves(
-    task: Any,
-    inverse_N: Any,
-    t: Any,
-    noise: Any,
+    task: AbstractTask,
+    inverse_N: Array,
+    t: Array,
+    noise: Array,
     dynamics: StochasticGradientDescent,
     *,
     early: bool,
     nodes: int,
     accuracy: float,
     inverse_M: float = 0.0,
-) -> Any:
+) -> Array:
     """Test losses at steps t, (row, time); pure.
 
     Parameters

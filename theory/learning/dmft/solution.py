@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, final
+from typing import final
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -123,6 +123,6 @@ class Solution:
         )
 
     @property
-    def ok(self) -> Any:
+    def ok(self) -> np.ndarray | np.bool:
         """Whether each point is."""
         return self.code == Status.OK

@@ -1,15 +1,17 @@
 """Losses in closed form: of ridge regression, at the end of training, and without any limit."""
 
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike
 
+from theory.learning.dmft.dynamics import AbstractDynamics
 from theory.learning.dmft.evaluate import setting_of
 from theory.learning.dmft.scale import renormalised_scale
 from theory.learning.dmft.two_point import KERNELS
 from theory.learning.mode_sums import one_point, scale_of_rank, sum_over_nodes, two_point
+from theory.learning.task import AbstractSpectrum
 
 UNSEEN = 1e-140
 """Of lambda_1: a scale that stands for kappa = 0, the limit of all modes learnt."""
@@ -17,16 +19,16 @@ UNSEEN = 1e-140
 
 @partial(jax.jit, static_argnames=("observable", "inverse_M"))
 def static_loss(
-    task: Any,
-    inverse_N: Any,
-    inverse_P: Any,
-    noise: Any,
-    share: Any,
-    penalty: Any,
+    task: AbstractSpectrum,
+    inverse_N: Array,
+    inverse_P: Array,
+    noise: Array,
+    share: Array,
+    penalty: Array,
     *,
     observable: str,
     inverse_M: float = 0.0,
-) -> Any:
+) -> Array:
     """The kernel at ``kappa = kappa' = kappa(z = penalty)``, (point,)."""
     kappa = static_scale(task, inverse_N, inverse_P, penalty, inverse_M)
     one = one_point(task, kappa)
@@ -36,8 +38,12 @@ def static_loss(
 
 
 def static_scale(
-    task: Any, inverse_N: Any, inverse_P: Any, penalty: Any, inverse_M: float = 0.0
-) -> Any:
+    task: AbstractSpectrum,
+    inverse_N: Array,
+    inverse_P: Array,
+    penalty: ArrayLike,
+    inverse_M: float = 0.0,
+) -> Array:
     """``kappa(z = penalty)``, and at 0 its limit, at which ``df1 = min(N, P)``; (point, 1)."""
     inverse_N, inverse_P = jnp.asarray(inverse_N), jnp.asarray(inverse_P)
     penalty = jnp.broadcast_to(jnp.asarray(penalty, inverse_N.dtype), inverse_N.shape)
@@ -49,7 +55,7 @@ def static_scale(
     return jnp.maximum(kappa, UNSEEN * jnp.max(task.eigenvalues))[..., None]
 
 
-def free_loss(task: Any, t: Any, dynamics: Any) -> Any:
+def free_loss(task: AbstractSpectrum, t: Array, dynamics: AbstractDynamics) -> Array:
     """``sum p r_t(lambda)^2`` at N = P = inf, without noise; for t of shape (time,)."""
     r = dynamics.filter(task.eigenvalues.astype(complex), t).real
     return sum_over_nodes(task.counts * task.powers, r * r)

@@ -30,7 +30,8 @@ functions, solved for the closed form; orthogonal rows and unequal predictors de
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+
+from jaxtyping import Array
 
 from theory.learning.mode_sums import OnePoint, TwoPoint
 
@@ -53,23 +54,23 @@ class Setting:
         ``1/M`` for orthogonal rows, 0 for Gaussian ones; a Python number.
     """
 
-    inverse_N: Any
-    inverse_P: Any
-    noise: Any
-    overlap: Any
-    inverse_P_prime: Any
+    inverse_N: Array
+    inverse_P: Array
+    noise: Array
+    overlap: Array
+    inverse_P_prime: Array
     inverse_M: float = 0.0
 
 
-Kernel = Callable[[OnePoint, OnePoint, TwoPoint, Setting], Any]
+Kernel = Callable[[OnePoint, OnePoint, TwoPoint, Setting], Array]
 """From sums at kappa (.., at), at kappa' (.., at') and both to the kernel (.., at, at')."""
 
 
-def _product(one: OnePoint, other: OnePoint) -> Any:
+def _product(one: OnePoint, other: OnePoint) -> Array:
     return one.kappa[..., :, None] * other.kappa[..., None, :]
 
 
-def _projected(one: OnePoint, other: OnePoint, two: TwoPoint, at: Setting) -> tuple[Any, Any]:
+def _projected(one: OnePoint, other: OnePoint, two: TwoPoint, at: Setting) -> tuple[Array, Array]:
     """``R3`` and ``c`` of a shared projection."""
     R3 = 1 - two.df2 * at.inverse_N
     if at.inverse_M == 0:
@@ -80,7 +81,7 @@ def _projected(one: OnePoint, other: OnePoint, two: TwoPoint, at: Setting) -> tu
     return R3, at.inverse_N - at.inverse_M
 
 
-def test(one: OnePoint, other: OnePoint, two: TwoPoint, at: Setting) -> Any:
+def test(one: OnePoint, other: OnePoint, two: TwoPoint, at: Setting) -> Array:
     """``chat`` of a shared projection: one predictor, or two with the share `overlap` of data."""
     kk = _product(one, other)
     R3, c = _projected(one, other, two, at)
@@ -89,38 +90,38 @@ def test(one: OnePoint, other: OnePoint, two: TwoPoint, at: Setting) -> Any:
     return above / below
 
 
-def train(one: OnePoint, other: OnePoint, two: TwoPoint, at: Setting) -> Any:
+def train(one: OnePoint, other: OnePoint, two: TwoPoint, at: Setting) -> Array:
     """``R1 R1' chat``: the mean square over the training examples."""
     return _residual(one, other, at) * test(one, other, two, at)
 
 
-def gap(one: OnePoint, other: OnePoint, two: TwoPoint, at: Setting) -> Any:
+def gap(one: OnePoint, other: OnePoint, two: TwoPoint, at: Setting) -> Array:
     """``(1 - R1 R1') chat``: test minus train, without the cancellation of a difference."""
     return (1 - _residual(one, other, at)) * test(one, other, two, at)
 
 
-def _residual(one: OnePoint, other: OnePoint, at: Setting) -> Any:
+def _residual(one: OnePoint, other: OnePoint, at: Setting) -> Array:
     R1 = 1 - one.df1[..., :, None] * at.inverse_P
     return R1 * (1 - other.df1[..., None, :] * at.inverse_P_prime)
 
 
-def same_data(one: OnePoint, other: OnePoint, two: TwoPoint, at: Setting) -> Any:
+def same_data(one: OnePoint, other: OnePoint, two: TwoPoint, at: Setting) -> Array:
     """``(sigma^2 + kk' S0)/(1 - df2 P_o/(P P'))``: own projections, P_o shared examples."""
     return (at.noise + _product(one, other) * two.S0) / (1 - two.df2 * at.overlap)
 
 
-def same_data_train(one: OnePoint, other: OnePoint, two: TwoPoint, at: Setting) -> Any:
+def same_data_train(one: OnePoint, other: OnePoint, two: TwoPoint, at: Setting) -> Array:
     """``R1 R1'`` times `same_data`: over the shared training examples."""
     return _residual(one, other, at) * same_data(one, other, two, at)
 
 
-def same_projection(one: OnePoint, other: OnePoint, two: TwoPoint, at: Setting) -> Any:
+def same_projection(one: OnePoint, other: OnePoint, two: TwoPoint, at: Setting) -> Array:
     """``sigma^2 + kk'[S0 + c B S1/R3]``: one projection, disjoint data."""
     R3, c = _projected(one, other, two, at)
     return at.noise + _product(one, other) * (two.S0 + two.B * two.S1 * c / R3)
 
 
-def nothing_shared(one: OnePoint, other: OnePoint, two: TwoPoint, at: Setting) -> Any:
+def nothing_shared(one: OnePoint, other: OnePoint, two: TwoPoint, at: Setting) -> Array:
     """``sigma^2 + kk' S0``: own projections, disjoint data; bias and noise alone."""
     return at.noise + _product(one, other) * two.S0
 

@@ -32,12 +32,15 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
+from numpy.typing import ArrayLike
 
+from theory.declaration.namespace import Numeric
 from theory.errors import TheoryError
 from theory.learning import dmft
-from theory.learning.mode_sums import one_point, scale_of_rank, two_point
+from theory.learning.mode_sums import TwoPoint, one_point, scale_of_rank, two_point
 from theory.learning.spectrum import PowerLaw
+from theory.learning.task import AbstractTask
 
 UNSEEN = 1e-140
 """Of lambda_1: a scale that stands for kappa = 0, where every mode is resolved."""
@@ -89,7 +92,7 @@ def isotropic(alpha: float, modes: int | None = None) -> PowerLaw:
     return PowerLaw(a=1 + alpha, b=1 + alpha, modes=modes)
 
 
-def asymptote(alpha: Any, rank: Any) -> Any:
+def asymptote(alpha: Numeric, rank: Numeric) -> Any:
     """``Delta(m) -> C^(1 + alpha) m^-alpha`` with ``C = x/sin x, x = pi/(1 + alpha)``.
 
     For ``isotropic(alpha)`` with infinitely many modes, as m grows. With S modes the local
@@ -111,7 +114,7 @@ def asymptote(alpha: Any, rank: Any) -> Any:
     return (angle / np.sin(angle)) ** (1 + alpha) * np.asarray(rank) ** -alpha
 
 
-def double_descent(features: Any, examples: Any) -> Float[np.ndarray, "*point"]:
+def double_descent(features: ArrayLike, examples: ArrayLike) -> Float[np.ndarray, "*point"]:
     """``(M - 1)/(M - m - 1)``, m and M the smaller and larger: the factor of the variance.
 
     It is ``1/(1 - m/M)`` for large sizes, diverges at the interpolation point and is exact for
@@ -140,7 +143,7 @@ def double_descent(features: Any, examples: Any) -> Float[np.ndarray, "*point"]:
         return np.asarray(np.where(np.isinf(large), 1.0, (large - 1) / (large - small - 1)))
 
 
-def unresolved(task: Any, rank: Any) -> Float[np.ndarray, "*point"]:
+def unresolved(task: AbstractTask, rank: ArrayLike) -> Float[np.ndarray, "*point"]:
     """``Delta(m) = kappa sum p/(lambda + kappa)``: what no rank-m model of the task resolves.
 
     The loss of m random features with infinitely many examples, and for the isotropic teacher also
@@ -171,12 +174,12 @@ def unresolved(task: Any, rank: Any) -> Float[np.ndarray, "*point"]:
 
 
 def loss(
-    task: Any,
-    features: Any = math.inf,
-    examples: Any = math.inf,
+    task: AbstractTask,
+    features: ArrayLike = math.inf,
+    examples: ArrayLike = math.inf,
     *,
-    noise: Any = 0.0,
-    penalty: Any = 0.0,
+    noise: ArrayLike = 0.0,
+    penalty: ArrayLike = 0.0,
 ) -> Float[np.ndarray, "*point"]:
     """Mean test loss ``E (y - f)^2`` with sigma^2, of random features at finite size.
 
@@ -242,7 +245,7 @@ def loss(
     return np.asarray(np.where(learnt, 0.0, value))
 
 
-def checked(name: str, value: Any) -> Float[np.ndarray, "..."]:
+def checked(name: str, value: ArrayLike) -> Float[np.ndarray, "..."]:
     """An argument as doubles in its domain.
 
     Raises
@@ -261,7 +264,7 @@ def checked(name: str, value: Any) -> Float[np.ndarray, "..."]:
     return array
 
 
-def resolved(task: Any, ranks: Any) -> Any:
+def resolved(task: AbstractTask, ranks: ArrayLike) -> AbstractTask:
     """The task with nodes for these ranks; one task only."""
     ranks = np.asarray(ranks)  # NumPy's functions make scalars of arrays without axes
     finite = ranks[np.isfinite(ranks)]
@@ -272,7 +275,7 @@ def resolved(task: Any, ranks: Any) -> Any:
     return task.resolved(mode=float(finite.max()) if finite.size else 1.0, accuracy=ACCURACY)
 
 
-def _refuse_pole(near: Any, features: np.ndarray, examples: np.ndarray) -> None:
+def _refuse_pole(near: np.ndarray | np.bool, features: np.ndarray, examples: np.ndarray) -> None:
     if np.any(near):
         raise RandomFeaturesError(
             f"the mean loss is infinite at features={features[near].flat[0]:g} and "
@@ -282,7 +285,7 @@ def _refuse_pole(near: Any, features: np.ndarray, examples: np.ndarray) -> None:
         )
 
 
-def _sums(task: Any, rank: Any) -> tuple[Any, Any, Any]:
+def _sums(task: AbstractTask, rank: Array) -> tuple[Array, Array, TwoPoint]:
     """Scale of a rank, and sums over modes there, (point,) each."""
     kappa = scale_of_rank(task, rank)
     kappa = jnp.maximum(kappa, UNSEEN * jnp.max(task.eigenvalues))
@@ -291,13 +294,13 @@ def _sums(task: Any, rank: Any) -> tuple[Any, Any, Any]:
 
 
 @jax.jit
-def _unresolved(task: Any, rank: Any) -> Any:
+def _unresolved(task: AbstractTask, rank: Array) -> Array:
     kappa, q, _ = _sums(task, rank)
     return kappa * q
 
 
 @jax.jit
-def _ridgeless(task: Any, features: Any, examples: Any, noise: Any) -> Any:
+def _ridgeless(task: AbstractTask, features: Array, examples: Array, noise: Array) -> Array:
     """The formulas of the module; (point,)."""
     small, large = jnp.minimum(features, examples), jnp.maximum(features, examples)
     kappa, q, two = _sums(task, small)

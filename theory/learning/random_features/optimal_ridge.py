@@ -17,17 +17,19 @@ minimised over kappa; the closed form is derived here.
 
 import math
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
+from numpy.typing import ArrayLike
 
 from theory.learning.dmft.evaluate import setting_of
 from theory.learning.dmft.two_point import KERNELS
 from theory.learning.mode_sums import effective_dimension, one_point, scale_of_rank, two_point
 from theory.learning.random_features.learning_curve import RandomFeaturesError, checked, resolved
+from theory.learning.task import AbstractTask
 
 GRID, HALVINGS = 96, 60
 """Scales at which the loss is compared, and halvings around the best: to the last digits."""
@@ -58,7 +60,11 @@ class OptimalRidge:
 
 
 def optimal_ridge(
-    task: Any, features: Any = math.inf, examples: Any = math.inf, *, noise: Any = 0.0
+    task: AbstractTask,
+    features: ArrayLike = math.inf,
+    examples: ArrayLike = math.inf,
+    *,
+    noise: ArrayLike = 0.0,
 ) -> OptimalRidge:
     """Tune the ridge on the test loss, for large sizes.
 
@@ -104,7 +110,9 @@ def optimal_ridge(
 
 
 @jax.jit
-def _tuned(task: Any, inverse_P: Any, inverse_D: Any, noise: Any) -> tuple[Any, Any, Any]:
+def _tuned(
+    task: AbstractTask, inverse_P: Array, inverse_D: Array, noise: Array
+) -> tuple[Array, Array, Array]:
     high = jnp.maximum(inverse_P, inverse_D)
     rank = jnp.where(high > 0, 1 / jnp.where(high > 0, high, 1.0), jnp.inf)
     lam = task.eigenvalues
@@ -114,7 +122,7 @@ def _tuned(task: Any, inverse_P: Any, inverse_D: Any, noise: Any) -> tuple[Any, 
     top = jnp.log(MOST * jnp.max(lam) * (1 + noise / power))
     steps = jnp.arange(GRID) / (GRID - 1.0)
 
-    def at(log_kappa: Any, inverse_P: Any, inverse_D: Any, noise: Any) -> Any:
+    def at(log_kappa: Array, inverse_P: Array, inverse_D: Array, noise: Array) -> Array:
         """The loss of one point at one scale."""
         kappa = jnp.exp(log_kappa)[None]
         one = one_point(task, kappa)
@@ -131,11 +139,11 @@ def _tuned(task: Any, inverse_P: Any, inverse_D: Any, noise: Any) -> tuple[Any, 
     values = jnp.where(pole | jnp.isnan(values), jnp.inf, values)
     place = jnp.argmin(values, axis=1)
 
-    def pick(index: Any) -> Any:
+    def pick(index: Array) -> Array:
         clipped = jnp.clip(index, 0, GRID - 1)
         return jnp.take_along_axis(scales, clipped[:, None], axis=1)[:, 0]
 
-    def halve(_: Any, ends: tuple[Any, Any]) -> tuple[Any, Any]:
+    def halve(_: object, ends: tuple[Array, Array]) -> tuple[Array, Array]:
         left, right = ends
         middle = 0.5 * (left + right)
         falling = slope(middle, *points) < 0

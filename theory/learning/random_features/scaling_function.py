@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import sympy
 
 from theory.declaration.logdomain import log_value
+from theory.declaration.namespace import Elementary, Numeric
 
 _X, _ALPHA = sympy.symbols("x alpha", positive=True)
 
@@ -48,7 +49,7 @@ def _declared() -> sympy.Expr:
     return root**k / (1 + k) / inner
 
 
-def log_scaling_function(alpha: Any, log_x: Any, ops: Any = jnp) -> Any:
+def log_scaling_function(alpha: Numeric, log_x: Numeric, ops: Elementary = jnp) -> Any:
     """``log W`` as numbers, differentiable in JAX.
 
     Parameters

@@ -19,6 +19,7 @@ from theory.learning.simulate.averaged import Simulated, by_draw, summarise
 from theory.learning.simulate.experiment import OBSERVABLES, Arrays, Crossed, FullBatch, Responses
 from theory.learning.simulate.modes import every_mode
 from theory.learning.simulate.online import DirectSteps, MomentRecursion
+from theory.learning.task import AbstractTask
 
 __all__ = ["Simulated", "cross_loss", "loss", "losses_by_draw", "mode_response", "summarise"]
 
@@ -29,7 +30,7 @@ SHARED = ("nothing", "data", "projection", "everything")
 
 
 def loss(
-    task: Any,
+    task: AbstractTask,
     *,
     N: float,
     P: float = math.inf,
@@ -104,7 +105,7 @@ def loss(
 
 
 def losses_by_draw(
-    task: Any,
+    task: AbstractTask,
     *,
     N: float,
     P: float = math.inf,
@@ -156,7 +157,7 @@ def losses_by_draw(
 
 
 def cross_loss(
-    task: Any,
+    task: AbstractTask,
     *,
     shared: str,
     N: float,
@@ -201,7 +202,7 @@ def cross_loss(
 
 
 def mode_response(
-    task: Any,
+    task: AbstractTask,
     *,
     modes: Sequence[int],
     N: float,
@@ -247,7 +248,7 @@ def mode_response(
 
 def _values(
     one: Any,
-    task: Any,
+    task: AbstractTask,
     sizes: tuple[int | None, int | None],
     noise: float,
     t: float | Sequence[float] | np.ndarray,

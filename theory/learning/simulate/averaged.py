@@ -7,7 +7,7 @@ from typing import Any, final
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float64, Int, Key
+from jaxtyping import Array, ArrayLike, Float64, Int, Key
 
 from theory.errors import TheoryError
 
@@ -15,7 +15,7 @@ FLOATS = 25_000_000
 """Numbers in double precision held at once by a chunk of draws: 200 MB."""
 
 
-OneDraw = Callable[[Any, Any], Any]
+OneDraw = Callable[[Key[Array, ""], Any], Array]
 """From a key and what all draws share to the observables of one draw, (time,).
 
 Hashable, so that it is compiled once.
@@ -119,6 +119,6 @@ def by_draw(
 
 
 @partial(jax.jit, static_argnums=0)
-def _chunk(one: OneDraw, seed: Any, indices: Int[Array, " draw"], arrays: Any) -> Any:
+def _chunk(one: OneDraw, seed: ArrayLike, indices: Int[Array, " draw"], arrays: Any) -> Array:
     root: Key[Array, ""] = jax.random.key(seed)
     return jax.vmap(lambda index: one(jax.random.fold_in(root, index), arrays))(indices)

@@ -9,7 +9,7 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, final
+from typing import final
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,9 @@ from jaxtyping import Array, Float, Float64, Int, Key
 
 from theory.errors import TheoryError
 from theory.learning.spectrum import Measured
+
+Arrays = tuple[np.ndarray | Array, ...]
+"""What inputs are drawn from: NumPy arrays on the host, JAX arrays inside a draw."""
 
 MOST_MODES = 100_000
 """Of a domain; its features of all points are held in memory."""
@@ -39,7 +42,7 @@ class AbstractInputs(ABC):
 
     @property
     @abstractmethod
-    def arrays(self) -> Any:
+    def arrays(self) -> Arrays:
         """What is drawn from and evaluated with."""
 
     @property
@@ -48,14 +51,14 @@ class AbstractInputs(ABC):
         return math.inf
 
     @abstractmethod
-    def draw(self, key: Key[Array, ""], count: int, arrays: Any) -> Any:
+    def draw(self, key: Key[Array, ""], count: int, arrays: Arrays) -> Array:
         """Independent points, the first axis over them."""
 
     @abstractmethod
-    def kernels(self, points: Any, arrays: Any) -> tuple[Any, Any]:
+    def kernels(self, points: Array, arrays: Arrays) -> tuple[Array, Array]:
         """``K`` and ``K^2`` between all pairs of points."""
 
-    def features(self, points: Any, arrays: Any) -> Any:
+    def features(self, points: Array, arrays: Arrays) -> Array:
         """``psi`` of the points, (sample, mode), in the order of `spectrum`.
 
         Raises
@@ -72,7 +75,7 @@ class AbstractInputs(ABC):
 class _WithFeatures(AbstractInputs):
     """Inputs of which every feature is known."""
 
-    def kernels(self, points: Any, arrays: Any) -> tuple[Any, Any]:
+    def kernels(self, points: Array, arrays: Arrays) -> tuple[Array, Array]:
         """From the features."""
         psi, lam = self.features(points, arrays), arrays[0]
         scaled = psi * lam[None, :]
@@ -148,12 +151,14 @@ class Torus(_WithFeatures):
         first = np.array([row[np.flatnonzero(row)[0]] if row.any() else 1.0 for row in k])
         return lam, k, (first < 0).astype(float)
 
-    def draw(self, key: Key[Array, ""], count: int, arrays: Any) -> Float64[Array, "sample axis"]:
+    def draw(
+        self, key: Key[Array, ""], count: int, arrays: Arrays
+    ) -> Float64[Array, "sample axis"]:
         """Uniform."""
         del arrays
         return 2 * jnp.pi * jax.random.uniform(key, (count, self.dimension))
 
-    def features(self, points: Any, arrays: Any) -> Float64[Array, "sample mode"]:
+    def features(self, points: Array, arrays: Arrays) -> Float64[Array, "sample mode"]:
         """``1, sqrt(2) cos k.x, sqrt(2) sin k.x``."""
         _, k, sine = arrays
         flat = jnp.all(k == 0, axis=1)
@@ -233,18 +238,20 @@ class Sphere(AbstractInputs):
         """Eigenvalue and number of harmonics of each degree."""
         return self._eigenvalues, self._counts.astype(float)
 
-    def draw(self, key: Key[Array, ""], count: int, arrays: Any) -> Float64[Array, "sample axis"]:
+    def draw(
+        self, key: Key[Array, ""], count: int, arrays: Arrays
+    ) -> Float64[Array, "sample axis"]:
         """Normal vectors, normalised."""
         del arrays
         vectors = jax.random.normal(key, (count, self.dimension + 1))
         return vectors / jnp.linalg.norm(vectors, axis=1, keepdims=True)
 
-    def kernels(self, points: Any, arrays: Any) -> tuple[Any, Any]:
+    def kernels(self, points: Array, arrays: Arrays) -> tuple[Array, Array]:
         """By the recurrence of Gegenbauer polynomials with ``P_l(1) = 1``."""
         lam, counts = arrays
         cosine, d = points @ points.T, self.dimension
 
-        def add(carry: Any, at: Any) -> tuple[Any, None]:
+        def add(carry: tuple[Array, ...], at: tuple[Array, ...]) -> tuple[tuple[Array, ...], None]:
             before, now, first, second = carry
             degree, eigenvalue, count = at
             first = first + count * eigenvalue * now
@@ -260,7 +267,9 @@ class Sphere(AbstractInputs):
             counts[0] * lam[0] ** 2 * constant,
         )
         degrees = jnp.arange(1.0, self.degrees + 1)
-        (_, _, one, two), _ = jax.lax.scan(add, start, (degrees, lam[1:], counts[1:]))
+        (_, _, one, two), _ = jax.lax.scan(
+            add, start, (degrees, jnp.asarray(lam[1:]), jnp.asarray(counts[1:]))
+        )
         return one, two
 
 
@@ -332,11 +341,11 @@ class Rows(_WithFeatures):
         lam, psi = self._decomposed
         return np.where(lam > ROUNDING * lam[0], lam, 0.0), psi
 
-    def draw(self, key: Key[Array, ""], count: int, arrays: Any) -> Int[Array, " sample"]:
+    def draw(self, key: Key[Array, ""], count: int, arrays: Arrays) -> Int[Array, " sample"]:
         """Indices of rows, without replacement."""
         return jax.random.permutation(key, len(arrays[1]))[:count]
 
-    def features(self, points: Any, arrays: Any) -> Float64[Array, "sample mode"]:
+    def features(self, points: Array, arrays: Arrays) -> Float64[Array, "sample mode"]:
         """Eigenvectors at the rows drawn."""
         return arrays[1][points]
 

@@ -11,7 +11,7 @@ from fourth moments of a Gaussian (Isserlis). `direct` runs the steps themselves
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,7 @@ from theory.learning.simulate.spectral import decompose, draw_projection
 
 
 def at_steps[State](
-    times: tuple[int, ...], step: Callable[[Any, State], State], start: State
+    times: tuple[int, ...], step: Callable[[Array, State], State], start: State
 ) -> list[State]:
     """The state after each number of steps asked for, in their order.
 
@@ -72,7 +72,7 @@ class MomentRecursion:
         floor = noise + jnp.sum(powers) - jnp.sum(learnable)
         shrink = 1 - 2 * eta * x + eta**2 * (1 + 1 / self.batch) * x**2
 
-        def step(_: Any, e: Array) -> Array:
+        def step(_: object, e: Array) -> Array:
             return shrink * e + eta**2 / self.batch * x**2 * (floor + jnp.sum(e))
 
         return floor + jnp.stack([jnp.sum(e) for e in at_steps(self.times, step, learnable)])
@@ -107,7 +107,7 @@ class DirectSteps:
         projection = jnp.eye(modes) if drawn is None else drawn
         teacher = jax.random.rademacher(for_teacher, (modes,), dtype=float) * jnp.sqrt(powers)
 
-        def step(index: Any, weights: Array) -> Array:
+        def step(index: Array, weights: Array) -> Array:
             for_inputs, for_noise = jax.random.split(jax.random.fold_in(for_batches, index))
             white = jax.random.normal(for_inputs, (self.batch, modes))
             labels = white @ teacher + jnp.sqrt(noise) * jax.random.normal(for_noise, (self.batch,))

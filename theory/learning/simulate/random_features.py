@@ -18,6 +18,7 @@ from theory.learning.simulate import spectral
 from theory.learning.simulate.averaged import Simulated, by_draw, summarise
 from theory.learning.simulate.inputs import AbstractInputs
 from theory.learning.simulate.modes import every_mode
+from theory.learning.task import AbstractTask
 
 __all__ = ["ridge_path"]
 
@@ -80,7 +81,7 @@ class RidgePath:
 
 
 def ridge_path(
-    task: Any,
+    task: AbstractTask,
     *,
     features: float,
     examples: float,
@@ -130,7 +131,7 @@ def ridge_path(
 
 
 def drawn_path(
-    task: Any,
+    task: AbstractTask,
     features: float,
     examples: float,
     penalties: Sequence[float] | np.ndarray,
