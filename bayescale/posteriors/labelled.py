@@ -1,13 +1,18 @@
 """Draws with names: the ArviZ tree of a posterior, and the record of how it was made."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
+from bayescale.errors import UsageError
 from bayescale.models.draws import Draws
 from bayescale.models.model import Model
 from bayescale.runs.table import Runs
+from theory.declaration.abstract_law import AbstractLaw
+from theory.errors import TheoryError
 
 
 def to_tree(model: Model, runs: Runs, result: Draws) -> xr.DataTree:
@@ -34,6 +39,29 @@ def to_tree(model: Model, runs: Runs, result: Draws) -> xr.DataTree:
             "observed_data": xr.Dataset(observed, {"run": identity}),
         }
     )
+
+
+def given_tree(law: AbstractLaw, draws: Mapping[str, Any] | pd.DataFrame) -> xr.DataTree:
+    """Draws of a law's parameters that were made elsewhere, as one chain.
+
+    Raises
+    ------
+    UsageError
+        If a parameter is missing or out of its domain, or the shapes differ.
+    """
+    try:
+        law.logs({str(name): draws[name] for name in draws}, parameters_only=True)
+    except TheoryError as error:
+        raise UsageError(str(error)) from error
+    arrays = {p.name: np.atleast_1d(np.asarray(draws[p.name], float)) for p in law.parameters}
+    if (
+        len({array.shape for array in arrays.values()}) > 1
+        or arrays[law.parameters[0].name].ndim > 1
+    ):
+        shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+        raise UsageError(f"every parameter needs draws of one shape (draw,); got {shapes}.")
+    posterior = {name: (("chain", "draw"), array[None, :]) for name, array in arrays.items()}
+    return xr.DataTree.from_dict({"posterior": xr.Dataset(posterior)})
 
 
 def _kept(model: Model, runs: Runs) -> list[str]:

@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 from jaxtyping import Float
 
-from bayescale.diagnosis import TAIL_PROB, Diagnosis
+from bayescale.diagnosis import Diagnosis
 from bayescale.errors import PosteriorFileError, UsageError
 from bayescale.models import pointwise
 from bayescale.models.drift import beyond
@@ -21,8 +21,9 @@ from bayescale.models.model import Model
 from bayescale.models.observations import Observations
 from bayescale.models.outliers import outlier_table
 from bayescale.posteriors.abstract import AbstractPosterior
+from bayescale.posteriors.describe import describe
 from bayescale.posteriors.file import read_posterior, write_posterior
-from bayescale.posteriors.prediction import QUANTILES, Prediction, points_of
+from bayescale.posteriors.labelled import given_tree
 from bayescale.runs.table import Runs
 from theory.declaration.abstract_law import AbstractLaw
 from theory.errors import TheoryError
@@ -78,19 +79,7 @@ class Posterior(AbstractPosterior):
             If a parameter is missing or out of its domain.
         """
         law = find_law(law)
-        try:
-            law.logs({str(name): draws[name] for name in draws}, parameters_only=True)
-        except TheoryError as error:
-            raise UsageError(str(error)) from error
-        arrays = {p.name: np.atleast_1d(np.asarray(draws[p.name], float)) for p in law.parameters}
-        if (
-            len({array.shape for array in arrays.values()}) > 1
-            or arrays[law.parameters[0].name].ndim > 1
-        ):
-            shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-            raise UsageError(f"every parameter needs draws of one shape (draw,); got {shapes}.")
-        posterior = {name: (("chain", "draw"), array[None, :]) for name, array in arrays.items()}
-        tree = xr.DataTree.from_dict({"posterior": xr.Dataset(posterior)})
+        tree = given_tree(law, draws)
         unknown = "these draws were made elsewhere, so nothing is known of their convergence."
         return cls(law, None, tree, Diagnosis(warnings=(unknown,)), {"engine": "given draws"})
 
@@ -184,95 +173,7 @@ class Posterior(AbstractPosterior):
 
     def describe(self, quantities: Mapping[str, np.ndarray]) -> pd.DataFrame:
         """Summary table, as `summary`, of any quantities of shape (chain, draw)."""
-        rows = {}
-        for name, values in quantities.items():
-            sd = values.std(ddof=1) if values.size > 1 else np.nan
-            row = {"mean": values.mean(), "sd": sd}
-            row |= {key: np.quantile(values, level) for key, level in QUANTILES.items()}
-            rows[name] = row | self._convergence(values)
-        return pd.DataFrame.from_dict(rows, orient="index").rename_axis("parameter")
-
-    def _convergence(self, values: np.ndarray) -> dict[str, float]:
-        constant = bool(np.ptp(values) == 0)
-        if "importance_ess" in self.record and not constant:
-            ess = float(self.record["importance_ess"])
-            return {"r_hat": np.nan, "ess_bulk": ess, "ess_tail": ess}
-        if constant or values.shape[0] < 2:
-            return {"r_hat": np.nan, "ess_bulk": np.nan, "ess_tail": np.nan}
-        from arviz_stats.base import array_stats
-
-        stats: Any = array_stats  # what its functions return depends on the shape
-        return {
-            "r_hat": float(stats.rhat(values)),
-            "ess_bulk": float(stats.ess(values, method="bulk")),
-            "ess_tail": float(stats.ess(values, method="tail", prob=TAIL_PROB)),
-        }
-
-    def predict(
-        self,
-        *,
-        noise: bool = False,
-        drift: bool = True,
-        seed: int | None = None,
-        force: bool = False,
-        **resources: Any,
-    ) -> Prediction:
-        """Posterior of the loss at given resources.
-
-        Parameters
-        ----------
-        noise
-            Include the scatter of a new run.
-        drift
-            Include what the law may be wrong by beyond the runs (`bayescale.models.drift`); it is
-            zero within their range. Without it and noise the prediction is that of the law alone.
-        seed
-            Seed of that scatter; the fit's own by default.
-        force
-            Predict even where the gate refuses; the result is then marked.
-        **resources
-            Each resource of the law by name (``N=70e9, D=1.4e12``): numbers or arrays of shape
-            (point,) that broadcast.
-
-        Returns
-        -------
-        Prediction
-
-        Raises
-        ------
-        UsageError
-            If a resource is missing, unknown or not positive, or `noise` is asked of draws
-            without a likelihood.
-        DiagnosticsRefused
-            If the gate refuses the posterior, or the distance of a point, and `force` is not
-            given.
-
-        Warns
-        -----
-        DiagnosticsWarning
-            If a point lies far beyond the runs (`bayescale.posteriors.distance`); the prediction
-            carries the sentence.
-        """
-        self.diagnosis.require(force=force)
-        points = points_of(self.law, resources)
-        reach = self.judge_distance(points)
-        reach.require(force=force)
-        reach.warn(stacklevel=2)
-        logs = {name: np.log(points[name].to_numpy()) for name in points}
-        log_loss = self.law.log_loss(self.columns, {n: row[None, :] for n, row in logs.items()}, np)
-        if drift:
-            log_loss = log_loss + self.log_drift({n: row[None, :] for n, row in logs.items()})
-        if noise:
-            if self.model is None:
-                raise UsageError("these draws came without a likelihood; pass noise=False.")
-            rows = Observations({n: row[None, :] for n, row in logs.items()})
-            scatter = self.model.likelihood.noise(log_loss, self.noise_draws, rows, np)
-            rng = np.random.default_rng(self.seed if seed is None else seed)
-            log_loss = scatter.sample(rng, log_loss.shape)
-            # Student-t draws of very few degrees of freedom leave the range of numbers.
-            log_loss = np.clip(log_loss, -FARTHEST, FARTHEST)
-        verdict = Diagnosis(self.diagnosis.refusals) + reach
-        return Prediction(points, np.exp(log_loss), noise, verdict)
+        return describe(quantities, self.record.get("importance_ess"))
 
     def log_drift(self, log_resources: Mapping[str, Any]) -> Any:
         """Random shift of log loss beyond the runs, draw by draw: see `bayescale.models.drift`.

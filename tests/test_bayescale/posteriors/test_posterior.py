@@ -203,7 +203,7 @@ def test_far_predictions_say_so(ladder: bs.Posterior) -> None:
     top = {name: scale * float(ladder.runs[name].max()) for name in ("N", "D")}  # pyright: ignore
     near = ladder.predict(**{name: 3.0 * size for name, size in top.items()})
     assert near.reasons == ()
-    assert near.to_dict()["reasons"] == []
+    assert near.to_dict()["diagnostics"]["reasons"] == []
     with pytest.warns(DiagnosticsWarning, match="100 times the largest run") as caught:
         far = ladder.predict(N=[1e8, 10 * top["N"]], D=[1e10, 10 * top["D"]])
     assert far.reasons[0] in str(caught[0].message)
