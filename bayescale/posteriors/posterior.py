@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -24,6 +24,7 @@ from bayescale.posteriors.abstract import AbstractPosterior
 from bayescale.posteriors.describe import describe
 from bayescale.posteriors.file import read_posterior, write_posterior
 from bayescale.posteriors.labelled import given_tree
+from bayescale.posteriors.prediction import Prediction, points_of
 from bayescale.runs.table import Runs
 from theory.declaration.abstract_law import AbstractLaw
 from theory.errors import TheoryError
@@ -175,6 +176,72 @@ class Posterior(AbstractPosterior):
         """Summary table, as `summary`, of any quantities of shape (chain, draw)."""
         return describe(quantities, self.record.get("importance_ess"))
 
+    def predict(
+        self,
+        *,
+        noise: bool = False,
+        drift: bool = True,
+        seed: int | None = None,
+        force: bool = False,
+        **resources: Any,
+    ) -> Prediction:
+        """Posterior of the loss at given resources.
+
+        Parameters
+        ----------
+        noise
+            Include the scatter of a new run.
+        drift
+            Include what the law may be wrong by beyond the runs (`bayescale.models.drift`); it is
+            zero within their range. Without it and noise the prediction is that of the law alone.
+        seed
+            Seed of that scatter; the fit's own by default.
+        force
+            Predict even where the gate refuses; the result is then marked.
+        **resources
+            Each resource of the law by name (``N=70e9, D=1.4e12``): numbers or arrays of shape
+            (point,) that broadcast.
+
+        Returns
+        -------
+        Prediction
+
+        Raises
+        ------
+        UsageError
+            If a resource is missing, unknown or not positive, or `noise` is asked of draws
+            without a likelihood.
+        DiagnosticsRefused
+            If the gate refuses the posterior, or the distance of a point, and `force` is not
+            given.
+
+        Warns
+        -----
+        DiagnosticsWarning
+            If a point lies far beyond the runs (`bayescale.posteriors.distance`); the prediction
+            carries the sentence.
+        """
+        self.diagnosis.require(force=force)
+        points = points_of(self.law, resources)
+        reach = self.judge_distance(points)
+        reach.require(force=force)
+        reach.warn(stacklevel=2)
+        logs = {name: np.log(points[name].to_numpy()) for name in points}
+        log_loss = self.law.log_loss(self.columns, {n: row[None, :] for n, row in logs.items()}, np)
+        if drift:
+            log_loss = log_loss + self.log_drift({n: row[None, :] for n, row in logs.items()})
+        if noise:
+            if self.model is None:
+                raise UsageError("these draws came without a likelihood; pass noise=False.")
+            rows = Observations({n: row[None, :] for n, row in logs.items()})
+            scatter = self.model.likelihood.noise(log_loss, self.noise_draws, rows, np)
+            rng = np.random.default_rng(self.seed if seed is None else seed)
+            log_loss = scatter.sample(rng, log_loss.shape)
+            # Student-t draws of very few degrees of freedom leave the range of numbers.
+            log_loss = np.clip(log_loss, -FARTHEST, FARTHEST)
+        verdict = Diagnosis(self.diagnosis.refusals) + reach
+        return Prediction(points, np.exp(log_loss), noise, verdict)
+
     def log_drift(self, log_resources: Mapping[str, Any]) -> Any:
         """Random shift of log loss beyond the runs, draw by draw: see `bayescale.models.drift`.
 
@@ -309,10 +376,7 @@ class Posterior(AbstractPosterior):
             raise UsageError("draws made elsewhere have no model to save; save them as a table.")
         about = {
             "model": self.model.to_dict(),
-            "diagnosis": {
-                "refusals": list(self.diagnosis.refusals),
-                "warnings": list(self.diagnosis.warnings),
-            },
+            "diagnosis": asdict(self.diagnosis),
             "record": dict(self.record),
         }
         return write_posterior(self.data, about, Path(path))
@@ -339,6 +403,5 @@ class Posterior(AbstractPosterior):
             model = Model.from_dict(about["model"], law=law)
         except (UsageError, TheoryError) as error:
             raise PosteriorFileError(f"'{source}' cannot be used: {error}") from error
-        verdict = about["diagnosis"]
-        diagnosis = Diagnosis(tuple(verdict["refusals"]), tuple(verdict["warnings"]))
+        diagnosis = Diagnosis(**{kind: tuple(told) for kind, told in about["diagnosis"].items()})
         return cls(model.law, model, data, diagnosis, about["record"])

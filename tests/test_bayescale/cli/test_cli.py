@@ -300,7 +300,7 @@ def test_collapse_says_what_the_table_tells_apart(table: Path, tmp_path: Path) -
     assert result.exit_code == 0, result.output
     answer = json.loads(result.stdout)
     assert answer["tells_apart"] in (True, False)
-    assert len(answer["reasons"]) == 2
+    assert len(answer["advice"]) == 2
     assert picture.stat().st_size > 10_000
 
 

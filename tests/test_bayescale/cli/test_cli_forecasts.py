@@ -106,7 +106,7 @@ def test_calibrate_forecasts_the_larger_runs_of_a_file(tmp_path: Path) -> None:
     ahead = int(np.sum(made.column("D") >= 9e9))
     assert (row["law"], row["cut"], row["n_future"]) == ("power_D", 9e9, ahead)
     assert row["n_past"] == 14 - ahead
-    (sentence,) = answer["reasons"]
+    (sentence,) = answer["advice"]
     assert f"of {ahead} forecasts of larger runs" in sentence
     assert set(answer["drifts"]) == {"power_D"}
     assert picture.stat().st_size > 10_000
