@@ -9,6 +9,7 @@ from typing import Any, final
 import numpy as np
 
 from bayescale.errors import UsageError
+from theory.declaration.namespace import Elementary, Environment, Numeric
 from theory.declaration.symbols import D, N, Resource
 
 
@@ -33,11 +34,11 @@ class AbstractCost(ABC):
         """What it depends on."""
 
     @abstractmethod
-    def log_cost(self, log_resources: Mapping[str, Any], ops: Any = np) -> Any:
+    def log_cost(self, log_resources: Environment, ops: Elementary = np) -> Any:
         """Log of the cost in FLOP, from the log of each resource."""
 
     @abstractmethod
-    def log_token(self, log_size: Any, ops: Any = np) -> Any:
+    def log_token(self, log_size: Numeric, ops: Elementary = np) -> Any:
         """Log of the training FLOP a token of a model, from the log of its size N.
 
         Raises
@@ -46,7 +47,7 @@ class AbstractCost(ABC):
             If the cost is not a number of FLOP a token times D.
         """
 
-    def log_stored(self, log_size: Any) -> Any:
+    def log_stored(self, log_size: Numeric) -> Any:
         """Log of the parameters that memory must hold, from the log of N; N itself for most."""
         return log_size
 
@@ -63,7 +64,7 @@ class AbstractTokenCost(AbstractCost):
         """N and D."""
         return (N, D)
 
-    def log_cost(self, log_resources: Mapping[str, Any], ops: Any = np) -> Any:
+    def log_cost(self, log_resources: Environment, ops: Elementary = np) -> Any:
         """Log of the cost in FLOP, from the log of each resource."""
         return self.log_token(log_resources[N.name], ops) + log_resources[D.name]
 
@@ -94,11 +95,11 @@ class ProductCost(AbstractCost):
         """Log of `factor`."""
         return math.log(self.factor)
 
-    def log_cost(self, log_resources: Mapping[str, Any], ops: Any = np) -> Any:
+    def log_cost(self, log_resources: Environment, ops: Elementary = np) -> Any:
         """Log of the cost in FLOP, from the log of each resource."""
         return self.log_factor + sum(m * log_resources[r.name] for r, m in self.orders.items())
 
-    def log_token(self, log_size: Any, ops: Any = np) -> Any:
+    def log_token(self, log_size: Numeric, ops: Elementary = np) -> Any:
         """Log of the training FLOP a token; only where D has order 1 and stands beside N alone."""
         if set(self.orders) != {N, D} or self.orders[D] != 1:
             told = " ".join(f"{r.name}^{m:g}" for r, m in self.orders.items())

@@ -7,6 +7,7 @@ from typing import Any, final
 import numpy as np
 
 from bayescale.cost.cost import AbstractTokenCost
+from theory.declaration.namespace import Elementary, Numeric
 
 OMEGA = 47_491.0
 """Embedding parameters over the cube root of the others: Pearce and Song 2024, arXiv:2406.12907."""
@@ -29,13 +30,13 @@ class EmbeddingCost(AbstractTokenCost):
     size_is_total: bool
     omega: float = OMEGA
 
-    def log_token(self, log_size: Any, ops: Any = np) -> Any:
+    def log_token(self, log_size: Numeric, ops: Elementary = np) -> Any:
         """Log of the training FLOP a token, from the log of N."""
         if not self.size_is_total:
             return math.log(6.0) + ops.logaddexp(log_size, math.log(self.omega) + log_size / 3)
         return math.log(6.0) + self.log_non_embedding(log_size, ops)
 
-    def log_non_embedding(self, log_total: Any, ops: Any = np) -> Any:
+    def log_non_embedding(self, log_total: Numeric, ops: Any = np) -> Any:
         """Log n that solves ``n + omega n^(1/3) = N``: one real root, by hyperbolic sines.
 
         With ``x = n^(1/3)`` the cubic ``x^3 + omega x = N`` has the root ``x = 2 r sinh(t/3)``,

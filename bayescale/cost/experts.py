@@ -8,6 +8,7 @@ import numpy as np
 
 from bayescale.cost.cost import AbstractTokenCost
 from bayescale.errors import UsageError
+from theory.declaration.namespace import Elementary, Numeric
 
 
 @final
@@ -65,11 +66,11 @@ class ExpertsCost(AbstractTokenCost):
             )
         return math.log(self.active / self.total)
 
-    def log_token(self, log_size: Any, ops: Any = np) -> Any:
+    def log_token(self, log_size: Numeric, ops: Elementary = np) -> Any:
         """Log of the training FLOP a token, from the log of N."""
         ratio = self.log_ratio
         return math.log(6.0) + log_size + (ratio if self.law_counts == "total" else 0.0)
 
-    def log_stored(self, log_size: Any) -> Any:
+    def log_stored(self, log_size: Numeric) -> Any:
         """Log of all parameters, from the log of N."""
         return log_size - (self.log_ratio if self.law_counts == "active" else 0.0)

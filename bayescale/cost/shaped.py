@@ -9,6 +9,7 @@ import numpy as np
 from bayescale.cost.cost import AbstractTokenCost
 from bayescale.cost.shape import Shape
 from bayescale.errors import UsageError
+from theory.declaration.namespace import Numeric
 
 
 @final
@@ -66,7 +67,7 @@ class ShapedCost(AbstractTokenCost):
             )
         return np.log([self.size(shape) for shape in self.shapes])
 
-    def log_token(self, log_size: Any, ops: Any = np) -> Any:
+    def log_token(self, log_size: Numeric, ops: Any = np) -> Any:
         """Log of the training FLOP a token, from the log of N."""
         at = self.log_sizes
         rates = np.log([self.token(shape) for shape in self.shapes])

@@ -14,6 +14,7 @@ import numpy as np
 
 from bayescale.distributions.special import log, log_gamma, log_normal_cdf
 from bayescale.distributions.support import POSITIVE, REAL, UNIT, Support, interval
+from theory.declaration.namespace import ArrayNamespace, Numeric
 
 
 @dataclass(frozen=True)
@@ -55,20 +56,22 @@ class Family:
     is_probability: bool = False
 
 
-def _normal(x: Any, ops: Any, mu: Any, sigma: Any) -> Any:
+def _normal(x: Numeric, ops: ArrayNamespace, mu: Numeric, sigma: Numeric) -> Numeric:
     return -0.5 * ((x - mu) / sigma) ** 2 - log(sigma, ops) - 0.5 * math.log(2 * math.pi)
 
 
-def _half_normal(x: Any, ops: Any, sigma: Any) -> Any:
+def _half_normal(x: Numeric, ops: ArrayNamespace, sigma: Numeric) -> Numeric:
     return _normal(x, ops, 0.0, sigma) + math.log(2)
 
 
-def _log_normal(x: Any, ops: Any, mu: Any, sigma: Any) -> Any:
+def _log_normal(x: Numeric, ops: ArrayNamespace, mu: Numeric, sigma: Numeric) -> Numeric:
     log_x = ops.log(x)
     return _normal(log_x, ops, mu, sigma) - log_x
 
 
-def _student_t(x: Any, ops: Any, nu: Any, mu: Any, sigma: Any) -> Any:
+def _student_t(
+    x: Numeric, ops: ArrayNamespace, nu: Numeric, mu: Numeric, sigma: Numeric
+) -> Numeric:
     # One call for both gamma functions: half the code to compile.
     ends = log_gamma(ops.stack([0.5 * (nu + 1.0), 0.5 * nu]), ops)
     squared = ((x - mu) / sigma) ** 2
@@ -76,27 +79,27 @@ def _student_t(x: Any, ops: Any, nu: Any, mu: Any, sigma: Any) -> Any:
     return norm - 0.5 * (nu + 1.0) * ops.log1p(squared / nu)
 
 
-def _beta(x: Any, ops: Any, alpha: Any, beta: Any) -> Any:
+def _beta(x: Numeric, ops: ArrayNamespace, alpha: Numeric, beta: Numeric) -> Numeric:
     log_norm = log_gamma(alpha, ops) + log_gamma(beta, ops) - log_gamma(alpha + beta, ops)
     return (alpha - 1.0) * ops.log(x) + (beta - 1.0) * ops.log1p(-x) - log_norm
 
 
-def _gamma(x: Any, ops: Any, alpha: Any, beta: Any) -> Any:
+def _gamma(x: Numeric, ops: ArrayNamespace, alpha: Numeric, beta: Numeric) -> Numeric:
     log_norm = log_gamma(alpha, ops) - alpha * log(beta, ops)
     return (alpha - 1.0) * ops.log(x) - beta * x - log_norm
 
 
-def _inverse_gamma(x: Any, ops: Any, alpha: Any, beta: Any) -> Any:
+def _inverse_gamma(x: Numeric, ops: ArrayNamespace, alpha: Numeric, beta: Numeric) -> Numeric:
     log_norm = log_gamma(alpha, ops) - alpha * log(beta, ops)
     return -(alpha + 1.0) * ops.log(x) - beta / x - log_norm
 
 
-def _exponential(x: Any, ops: Any, lam: Any) -> Any:
+def _exponential(x: Numeric, ops: ArrayNamespace, lam: Numeric) -> Numeric:
     return log(lam, ops) - lam * x
 
 
 def contaminated_parts(
-    x: Any, ops: Any, mu: Any, sigma: Any, fraction: Any, excess: Any
+    x: Numeric, ops: ArrayNamespace, mu: Numeric, sigma: Numeric, fraction: Numeric, excess: Numeric
 ) -> tuple[Any, Any]:
     """Log densities of a clean and of a contaminated run, each with its probability.
 
@@ -110,11 +113,11 @@ def contaminated_parts(
     return clean, ops.log(fraction) + tail
 
 
-def _contaminated(x: Any, ops: Any, **arguments: Any) -> Any:
+def _contaminated(x: Numeric, ops: ArrayNamespace, **arguments: Any) -> Numeric:
     return ops.logaddexp(*contaminated_parts(x, ops, **arguments))
 
 
-def log_interval(low: Any, high: Any, ops: Any) -> Any:
+def log_interval(low: Numeric, high: Numeric, ops: ArrayNamespace) -> Any:
     """Log probability that a standard Normal gives an interval."""
     # On the side where both tails are small: log(cdf(high) - cdf(low)) without cancellation.
     flip = low + high > 0.0
@@ -123,23 +126,27 @@ def log_interval(low: Any, high: Any, ops: Any) -> Any:
     return log_right + ops.log(-ops.expm1(log_left - log_right))
 
 
-def _interval(x: Any, ops: Any, mu: Any, sigma: Any, below: Any, above: Any) -> Any:
+def _interval(
+    x: Numeric, ops: ArrayNamespace, mu: Numeric, sigma: Numeric, below: Numeric, above: Numeric
+) -> Numeric:
     return log_interval((x - below - mu) / sigma, (x + above - mu) / sigma, ops)
 
 
 class _Contaminated:
     """The oracle of a contaminated Normal, by SciPy's exponentially modified one."""
 
-    def __init__(self, stats: Any, mu: Any, sigma: Any, fraction: Any, excess: Any) -> None:
+    def __init__(
+        self, stats: Any, mu: Numeric, sigma: Numeric, fraction: Numeric, excess: Numeric
+    ) -> None:
         self._clean = stats.norm(mu, sigma)
         self._tail = stats.exponnorm(excess / sigma, mu, sigma)
         self._fraction = np.asarray(fraction)
 
-    def logpdf(self, x: Any) -> np.ndarray:
+    def logpdf(self, x: Numeric) -> np.ndarray:
         clean = np.log1p(-self._fraction) + self._clean.logpdf(x)
         return np.logaddexp(clean, np.log(self._fraction) + self._tail.logpdf(x))
 
-    def cdf(self, x: Any) -> np.ndarray:
+    def cdf(self, x: Numeric) -> np.ndarray:
         return (1 - self._fraction) * self._clean.cdf(x) + self._fraction * self._tail.cdf(x)
 
     def rvs(self, size: Any = None, random_state: Any = None) -> np.ndarray:
@@ -152,11 +159,13 @@ class _Contaminated:
 class _Interval:
     """The oracle of an interval: the probability that SciPy's Normal gives it."""
 
-    def __init__(self, stats: Any, mu: Any, sigma: Any, below: Any, above: Any) -> None:
+    def __init__(
+        self, stats: Any, mu: Numeric, sigma: Numeric, below: Numeric, above: Numeric
+    ) -> None:
         self._normal, self._mu = stats.norm(mu, sigma), mu
         self._below, self._above = below, above
 
-    def logpdf(self, x: Any) -> np.ndarray:
+    def logpdf(self, x: Numeric) -> np.ndarray:
         low, high = x - self._below, x + self._above
         right = self._normal.sf(low) - self._normal.sf(high)
         left = self._normal.cdf(high) - self._normal.cdf(low)
@@ -166,7 +175,7 @@ class _Interval:
         return self._normal.rvs(size=size, random_state=random_state)
 
 
-def _uniform(x: Any, ops: Any, lower: Any, upper: Any) -> Any:
+def _uniform(x: Numeric, ops: ArrayNamespace, lower: Numeric, upper: Numeric) -> Numeric:
     return -log(upper - lower, ops) + 0.0 * x
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytensor.tensor as pt
 
 from bayescale.errors import UsageError
+from theory.declaration.namespace import Numeric
 
 Function = Callable[..., Any]
 
@@ -70,7 +71,7 @@ def concatenate(arrays: Sequence[Any], axis: int = 0) -> Any:
     return pt.concatenate(list(map(asarray, arrays)), axis=axis)
 
 
-def full(shape: tuple[int, ...], value: Any) -> Any:
+def full(shape: tuple[int, ...], value: Numeric) -> Any:
     """An array filled with a value."""
     return pt.full(shape, asarray(value))
 

@@ -9,13 +9,16 @@ from typing import Any
 
 import numpy as np
 
+from theory.declaration.namespace import ArrayNamespace, Numeric
 
-def log_gamma(x: Any, ops: Any) -> Any:
+
+def log_gamma(x: Any, ops: ArrayNamespace) -> Any:
     """Logarithm of the gamma function."""
     if isinstance(x, float | int):  # constants of a prior are not worth compiling
         return math.lgamma(x)
-    if hasattr(ops, "log_gamma"):
-        return ops.log_gamma(x)
+    own = getattr(ops, "log_gamma", None)
+    if own is not None:
+        return own(x)
     if ops is np:
         from scipy.special import gammaln
 
@@ -25,10 +28,11 @@ def log_gamma(x: Any, ops: Any) -> Any:
     return lgamma(x)
 
 
-def log_normal_cdf(x: Any, ops: Any) -> Any:
+def log_normal_cdf(x: Any, ops: ArrayNamespace) -> Any:
     """Logarithm of the standard normal distribution function, accurate in the left tail."""
-    if hasattr(ops, "log_normal_cdf"):
-        return ops.log_normal_cdf(x)
+    own = getattr(ops, "log_normal_cdf", None)
+    if own is not None:
+        return own(x)
     if ops is np:
         from scipy.special import log_ndtr
 
@@ -38,6 +42,6 @@ def log_normal_cdf(x: Any, ops: Any) -> Any:
     return log_ndtr(x)
 
 
-def log(x: Any, ops: Any) -> Any:
+def log(x: Numeric, ops: ArrayNamespace) -> Any:
     """Logarithm; of a constant without the array library."""
     return math.log(x) if isinstance(x, float | int) else ops.log(x)

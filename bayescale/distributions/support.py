@@ -6,10 +6,11 @@ Everything is written in functions that NumPy and JAX share; `ops` is either nam
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
-from types import ModuleType
 from typing import Any
 
-Map = Callable[[Any, ModuleType], Any]
+from theory.declaration.namespace import ArrayNamespace, Numeric
+
+Map = Callable[[Any, ArrayNamespace], Any]
 
 
 @dataclass(frozen=True)
@@ -33,15 +34,15 @@ class Support:
     log_jacobian: Map
 
 
-def _sigmoid(u: Any, ops: ModuleType) -> Any:
+def _sigmoid(u: Numeric, ops: ArrayNamespace) -> Numeric:
     return ops.exp(-ops.logaddexp(0.0, -u))
 
 
-def _logit(x: Any, ops: ModuleType) -> Any:
+def _logit(x: Numeric, ops: ArrayNamespace) -> Numeric:
     return ops.log(x) - ops.log1p(-x)
 
 
-def _log_sigmoid_slope(u: Any, ops: ModuleType) -> Any:
+def _log_sigmoid_slope(u: Numeric, ops: ArrayNamespace) -> Numeric:
     return -u - 2.0 * ops.logaddexp(0.0, -u)
 
 

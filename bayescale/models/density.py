@@ -21,6 +21,7 @@ from bayescale.distributions.support import Support
 from bayescale.models.model import Model
 from bayescale.models.observations import Observations
 from bayescale.models.priors import Priors
+from theory.declaration.namespace import ArrayNamespace, Environment
 
 
 class Numbers(NamedTuple):
@@ -34,8 +35,8 @@ class Numbers(NamedTuple):
         Arguments of each prior, by name.
     """
 
-    log_pivot: Mapping[str, Any]
-    arguments: Mapping[str, Mapping[str, Any]]
+    log_pivot: Environment
+    arguments: Mapping[str, Environment]
 
     @classmethod
     def of(cls, model: Model) -> "Numbers":
@@ -113,7 +114,7 @@ class Density:
         return FAMILIES[prior.family].support(**arguments)
 
     def constrain(
-        self, position: Any, ops: Any = np, numbers: Numbers | None = None
+        self, position: Any, ops: ArrayNamespace = np, numbers: Numbers | None = None
     ) -> dict[str, Any]:
         """What is sampled, free and fixed, at positions (..., coordinate).
 
@@ -132,7 +133,7 @@ class Density:
         fixed = {n: ops.full(position.shape[:-1], v) for n, v in held.items()}
         return {name: (free | fixed)[name] for name in self.model.priors.table}
 
-    def unconstrain(self, coordinates: Mapping[str, Any], ops: Any = np) -> Any:
+    def unconstrain(self, coordinates: Environment, ops: ArrayNamespace = np) -> Any:
         """Positions (..., coordinate) of given coordinates."""
         columns = []
         for name in self.model.free:
@@ -144,7 +145,7 @@ class Density:
         self,
         position: Float[Array | np.ndarray, "*batch coordinate"],
         observed: Observations,
-        ops: Any = jnp,
+        ops: ArrayNamespace = jnp,
         numbers: Numbers | None = None,
     ) -> Float[Array | np.ndarray, "*batch"]:
         """Log posterior density, up to the evidence, with the Jacobian of the bijections."""
@@ -156,8 +157,8 @@ class Density:
     def log_prior(
         self,
         position: Float[Array | np.ndarray, "*batch coordinate"],
-        sites: Mapping[str, Any],
-        ops: Any = jnp,
+        sites: Environment,
+        ops: ArrayNamespace = jnp,
         numbers: Numbers | None = None,
     ) -> Any:
         """Log prior density at a position, with the Jacobian of the bijections."""
@@ -172,9 +173,9 @@ class Density:
 
     def log_likelihood(
         self,
-        sites: Mapping[str, Any],
+        sites: Environment,
         observed: Observations,
-        ops: Any = jnp,
+        ops: ArrayNamespace = jnp,
         numbers: Numbers | None = None,
     ) -> Float[Array | np.ndarray, "*batch run"]:
         """Log likelihood of each run, given the runs before it where they depend on each other.

@@ -23,6 +23,7 @@ from jaxtyping import Float
 
 from bayescale.distributions.prior import Prior
 from bayescale.errors import UsageError
+from theory.declaration.namespace import Environment, Numeric
 
 RATE = Prior.around(1.0, 0.5)
 """Default distribution of the rate, per e-fold beyond the runs and in units of the noise scale."""
@@ -53,7 +54,7 @@ class Drift:
             )
 
     def shift(
-        self, sigma: Float[np.ndarray, "draw 1"], distance: Any, seed: int
+        self, sigma: Float[np.ndarray, "draw 1"], distance: Numeric, seed: int
     ) -> Float[np.ndarray, "draw point"]:
         """Random shift of log loss.
 
@@ -80,7 +81,7 @@ class Drift:
         return cls(Prior.from_dict(data["rate"]))
 
 
-def beyond(seen: Mapping[str, Any], at: Mapping[str, Any], sizes: Sequence[str]) -> Any:
+def beyond(seen: Environment, at: Environment, sizes: Sequence[str]) -> Any:
     """How many e-folds points lie beyond runs: in any size, or in the product of all.
 
     Parameters

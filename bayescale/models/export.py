@@ -24,6 +24,7 @@ from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
 from bayescale.runs.table import Runs, read_runs
 from theory.declaration.abstract_law import AbstractLaw
+from theory.declaration.namespace import ArrayNamespace, Environment
 
 if TYPE_CHECKING:
     import pymc as pm
@@ -226,7 +227,7 @@ def to_numpyro(
     return program
 
 
-def _natural(model: Model, sites: Mapping[str, Any], ops: Any) -> dict[str, Any]:
+def _natural(model: Model, sites: Environment, ops: ArrayNamespace) -> dict[str, Any]:
     """Law parameters in the user's units that are not sampled themselves."""
     if model.pooling is not None:
         return {}
@@ -242,7 +243,7 @@ def _named(family: str, arguments: tuple[Any, ...]) -> dict[str, Any]:
     return dict(zip(FAMILIES[family].arguments, arguments, strict=True))
 
 
-def _distribution(family: str, arguments: Mapping[str, Any]) -> dist.Distribution:
+def _distribution(family: str, arguments: Environment) -> dist.Distribution:
     """NumPyro's distribution of a family; this package's where NumPyro has none."""
     spelling = FAMILIES[family]
     if spelling.numpyro is None:

@@ -11,6 +11,7 @@ from bayescale.distributions.prior import Prior
 from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
 from bayescale.runs.table import Runs
+from theory.declaration.namespace import ArrayNamespace, Environment, Numeric
 
 OUTLYING = 3.0
 """A run is an outlier when its own noise scale, or where the noise model gives a run none its
@@ -49,7 +50,7 @@ class AbstractLikelihood(ABC):
 
     @abstractmethod
     def noise(
-        self, log_loss: Any, parameters: Mapping[str, Any], rows: Observations, ops: Any
+        self, log_loss: Numeric, parameters: Environment, rows: Observations, ops: ArrayNamespace
     ) -> Noise:
         """Distribution of observed log loss.
 
@@ -66,7 +67,7 @@ class AbstractLikelihood(ABC):
             Array namespace.
         """
 
-    def scale(self, parameters: Mapping[str, Any]) -> Any:
+    def scale(self, parameters: Environment) -> Any:
         """Scale of log residuals at given noise parameters, in the shape in which they come."""
         return parameters[self.scale_name]
 
@@ -135,6 +136,6 @@ def _least_precision(nu: Any) -> Any:
     return (ndtri(0.75) / stdtrit(nu, 0.75) / OUTLYING) ** 2
 
 
-def student_t(log_loss: Any, sigma: Any, parameters: Mapping[str, Any]) -> Noise:
+def student_t(log_loss: Numeric, sigma: Any, parameters: Environment) -> Noise:
     """Student-t around the law's log loss with a given scale."""
     return Noise("StudentT", {"nu": parameters["nu"], "mu": log_loss, "sigma": sigma})

@@ -21,6 +21,7 @@ from bayescale.models.priors import Priors, default_priors
 from bayescale.runs.table import Runs, read_runs
 from theory import laws
 from theory.declaration.abstract_law import AbstractLaw
+from theory.declaration.namespace import ArrayNamespace, Environment
 
 DRIFT = Drift()
 """Drift of a model unless it says otherwise."""
@@ -202,9 +203,9 @@ class Model:
 
     def parameters(
         self,
-        coordinates: Mapping[str, Any],
-        ops: Any,
-        log_pivot: Mapping[str, Any] | None = None,
+        coordinates: Environment,
+        ops: ArrayNamespace,
+        log_pivot: Environment | None = None,
     ) -> dict[str, Any]:
         """Law parameters from coordinates: logarithms of the positive ones, by name.
 
@@ -229,10 +230,10 @@ class Model:
 
     def noise(
         self,
-        sites: Mapping[str, Any],
+        sites: Environment,
         rows: Observations,
-        ops: Any,
-        log_pivot: Mapping[str, Any] | None = None,
+        ops: ArrayNamespace,
+        log_pivot: Environment | None = None,
     ) -> Noise:
         """Distribution of log loss at rows: the one definition of the likelihood.
 

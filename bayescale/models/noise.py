@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from bayescale.distributions.families import FAMILIES, Family
+from theory.declaration.namespace import ArrayNamespace, Numeric
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,11 @@ class Noise:
         """Whether the density is the probability of an interval, and not a density at a point."""
         return self.declared.is_probability
 
-    def log_density(self, log_loss: Any, ops: Any) -> Any:
+    def log_density(self, log_loss: Numeric, ops: ArrayNamespace) -> Any:
         """Log density of log loss, or log probability of its interval."""
         return self.declared.log_density(log_loss, ops, **self.arguments)
 
-    def shifted(self, amount: Any) -> "Noise":
+    def shifted(self, amount: Numeric) -> "Noise":
         """The same noise around a location that is moved by `amount`."""
         return Noise(
             self.family, {**self.arguments, self.declared.location: self.location + amount}

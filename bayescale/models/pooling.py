@@ -28,6 +28,7 @@ from bayescale.errors import RunsError
 from bayescale.models.priors import Priors
 from bayescale.runs.table import Runs
 from theory.declaration.chart import Chart, Kind
+from theory.declaration.namespace import ArrayNamespace
 
 SPREAD, OFFSET = "_spread", "_offset"
 
@@ -96,7 +97,7 @@ class Pooling:
         return FAMILIES[prior.family].support(**prior.arguments)
 
     def in_groups(
-        self, sites: Mapping[str, Any], priors: Priors, group: Any, ops: Any
+        self, sites: Mapping[str, Any], priors: Priors, group: Any, ops: ArrayNamespace
     ) -> dict[str, Any]:
         """Coordinates of the group with an index, or of each row for an array of indices.
 

@@ -19,7 +19,6 @@ that fall with the size of a residual leave part of it in every row, and many ro
 know the law from one group. The cost is that of two cumulative sums.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -32,6 +31,7 @@ from bayescale.models.likelihood import NU, SIGMA, AbstractLikelihood, student_t
 from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
 from bayescale.runs.table import Runs
+from theory.declaration.namespace import ArrayNamespace, Environment, Numeric
 
 EFFECT = Prior.around(0.01, 0.7)
 """Standard deviation of the effect that the rows of a group share, in log loss."""
@@ -91,7 +91,7 @@ def in_order(values: Any, mean: Any, rows: Observations) -> Any:
 
 
 def conditional(
-    mean: Any, rows: Observations, ops: Any, *, markov: Markov, parameters: Mapping[str, Any]
+    mean: Any, rows: Observations, ops: ArrayNamespace, *, markov: Markov, parameters: Environment
 ) -> Noise:
     """Distribution of each row given the rows of its group before it.
 
@@ -119,7 +119,7 @@ def conditional(
     return student_t(location[..., back], spread[..., back], parameters)
 
 
-def _sum_before(values: Any, start: Any, ops: Any) -> Any:
+def _sum_before(values: Any, start: Numeric, ops: ArrayNamespace) -> Any:
     """Sum over the earlier rows of the same group."""
     exclusive = ops.cumsum(values, axis=-1) - values
     return exclusive - exclusive[..., start]
@@ -154,7 +154,7 @@ class SharedEffect(AbstractLikelihood):
         return {"sigma": SIGMA, "nu": NU, "effect": EFFECT}
 
     def noise(
-        self, log_loss: Any, parameters: Mapping[str, Any], rows: Observations, ops: Any
+        self, log_loss: Numeric, parameters: Environment, rows: Observations, ops: ArrayNamespace
     ) -> Noise:
         """Given earlier rows of the group; for a new run both parts together."""
         sigma, effect = parameters["sigma"], parameters["effect"]

@@ -1,10 +1,12 @@
 """Summaries of fits, plans and designs at fixed seeds: what a change of structure must not change.
 
-    python tests/reference/summaries.py > tests/reference/summaries.json
+    python tests/reference/summaries.py > summaries.json
 
-Everything goes through the public names on tables that the project ships. On one machine the same
-seeds give the same numbers; other instruction sets give other chains, so that
-`tests/test_bayescale/test_summaries.py` allows for their Monte Carlo error.
+`summaries.json` was made by version 0.1 (where ``limits=Limits(D_max=...)`` was ``D_max=...``), on
+tables that the project ships and through public names alone. What samples by programs that did not
+change since gives the same digits on the same machine: groups, many tables, `calibrate`. Of single
+fits the numbers of the priors have become arguments of the program, so that sums round differently
+and chains part: `tests/test_bayescale/test_summaries.py` allows for their Monte Carlo error.
 """
 
 import json

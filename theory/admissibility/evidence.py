@@ -18,6 +18,7 @@ from theory.admissibility.precision import Precise
 from theory.admissibility.sampling import Draw, draw_log_resources, draw_parameters
 from theory.admissibility.scaling import elasticities, obeys, witness_point
 from theory.declaration.abstract_law import AbstractLaw
+from theory.declaration.namespace import Numeric
 from theory.declaration.symbols import Resource
 
 DRAWS = 6
@@ -163,7 +164,7 @@ def _worst(margin: np.ndarray, noticed: float) -> list[int]:
 
 def _along(
     law: AbstractLaw, draw: Draw, point: dict[str, float], by: dict[str, float], ops: Precise
-) -> Callable[[Any], Any]:
+) -> Callable[[Numeric], Any]:
     parameters = {name: ops.mpf(v) for name, v in draw.parameters.items()}
     base = {name: ops.mpf(v) for name, v in point.items()}
     return lambda s: law.log_kernel(

@@ -6,10 +6,13 @@ rounding.
 """
 
 import math
+from collections.abc import Callable
 from typing import Any, final
 
 import mpmath
 import sympy
+
+from theory.declaration.namespace import Numeric
 
 DIGITS = 50
 """Digits at which witnesses are checked."""
@@ -35,11 +38,11 @@ class Precise:
         # Each Newton step doubles the digits; eight give the first 16.
         self.newton_steps = 9 + max(0, math.ceil(math.log2(digits / 16)))
 
-    def log(self, value: Any) -> Any:
+    def log(self, value: Numeric) -> Numeric:
         """Natural logarithm; NaN of what is negative, as in `numpy`, not a complex number."""
         return self.context.nan if value < 0 else self.context.log(value)
 
-    def expm1(self, value: Any) -> Any:
+    def expm1(self, value: Numeric) -> Numeric:
         """``exp(value) - 1``, without a search for the digits of an exponential below all."""
         return self.mpf(-1) if value < -3 * self.context.dps else self.context.expm1(value)
 
@@ -50,20 +53,20 @@ class Precise:
             return high
         return high + self.log1p(self.exp(low - high))
 
-    def from_number(self, value: Any) -> Any:
+    def from_number(self, value: sympy.Expr | float) -> Numeric:
         """A SymPy number, or a Python one, as an mpf."""
-        exact = sympy.sympify(value, strict=True)
+        exact: Any = sympy.sympify(value, strict=True)
         if isinstance(exact, sympy.Rational):
             return self.mpf(int(exact.p)) / int(exact.q)
         return self.context.make_mpf(exact.evalf(self.context.dps)._mpf_)
 
-    def slope(self, function: Any, at: Any, order: int = 1) -> Any:
+    def slope(self, function: Callable[[Numeric], Numeric], at: Numeric, order: int = 1) -> Any:
         """First or second derivative: a central difference with half or a third of the digits."""
         step = self.mpf(10) ** -(self.context.dps // (order + 2))
         if order == 1:
             return (function(at + step) - function(at - step)) / (2 * step)
         return (function(at + step) - 2 * function(at) + function(at - step)) / step**2
 
-    def to_sympy(self, value: Any) -> sympy.Number:
+    def to_sympy(self, value: Numeric) -> sympy.Float:
         """An mpf as a SymPy number with all its digits."""
         return sympy.Float(self.context.nstr(value, self.context.dps), self.context.dps)

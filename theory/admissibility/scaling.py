@@ -321,7 +321,7 @@ def elasticities(
 
 def witness_point(
     law: AbstractLaw, parameters: Environment, log_resources: Environment, ops: Precise
-) -> dict[str, Any]:
+) -> dict[str, sympy.Float]:
     """A point in the user's units, with all digits."""
     positive = {p.name for p in law.parameters if p.domain.is_positive}
     logs = {**log_resources, **parameters}

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, final
+from typing import final
 
 import sympy
 
 from theory.declaration.abstract_law import KERNEL, AbstractLaw
-from theory.declaration.namespace import Elementary, Environment
+from theory.declaration.namespace import Elementary, Environment, Numeric
 from theory.declaration.symbols import Resource
 from theory.declaration.terms import Contour, monomial_powers, read_terms
 from theory.errors import LawError
@@ -58,7 +58,7 @@ class ContourLaw(AbstractLaw):
 
     def log_kernel(
         self, parameters: Environment, log_resources: Environment, ops: Elementary
-    ) -> Any:
+    ) -> Numeric:
         """Logarithm of the kernel, by Newton's method; see `theory.declaration.terms.Contour`."""
         return self.split.log_kernel({**parameters, **log_resources}, ops)
 

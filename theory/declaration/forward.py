@@ -224,11 +224,13 @@ class Forward(AbstractSplit):
 
     def to_amplitudes(
         self, log_kernel: Numeric, log_shares: Sequence[Numeric], env: Environment, ops: Elementary
-    ) -> dict[str, Any]:
+    ) -> dict[str, Numeric]:
         """The amplitude is the kernel over g."""
         name = self.law.amplitude.name
         return {name: log_kernel - self.law.log_kernel({**env, name: 0.0}, env, ops)}
 
-    def to_shares(self, log_kernel: Numeric, env: Environment, ops: Elementary) -> tuple[Any, ...]:
+    def to_shares(
+        self, log_kernel: Numeric, env: Environment, ops: Elementary
+    ) -> tuple[Numeric, ...]:
         """The one term is all of the kernel."""
         return (0.0 * log_kernel,)

@@ -12,7 +12,7 @@ from theory.declaration.abstract_law import ADMISSIBLE, KERNEL, AbstractLaw
 from theory.declaration.cdf import generator_of, proves_cdf, require_cdf, samples
 from theory.declaration.links import Identity
 from theory.declaration.logdomain import log_value
-from theory.declaration.namespace import Elementary, Environment
+from theory.declaration.namespace import Elementary, Environment, Numeric
 from theory.declaration.symbols import Resource
 from theory.declaration.terms import AbstractSplit, Generator, Term, decompose
 from theory.errors import LawError
@@ -178,7 +178,7 @@ class Law(AbstractLaw):
 
     def log_kernel(
         self, parameters: Environment, log_resources: Environment, ops: Elementary
-    ) -> Any:
+    ) -> Numeric:
         """Logarithm of the kernel; see `AbstractLaw.log_kernel`."""
         return log_value(self.kernel, {**parameters, **log_resources}, ops)
 

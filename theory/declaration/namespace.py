@@ -80,12 +80,12 @@ class ArrayNamespace(Elementary, Protocol):
         """``x`` where the condition holds, ``y`` elsewhere."""
         ...
 
-    def stack(self, arrays: Sequence[Any], /) -> Any:
-        """Arrays of one shape along a new first axis."""
+    def stack(self, arrays: Sequence[Any], /, axis: int = 0) -> Any:
+        """Arrays of one shape along a new axis."""
         ...
 
-    def concatenate(self, arrays: Sequence[Any], /) -> Any:
-        """Arrays one after the other, along the first axis."""
+    def concatenate(self, arrays: Sequence[Any], /, axis: int = 0) -> Any:
+        """Arrays one after the other along an axis."""
         ...
 
     def cumsum(self, x: Any, /, axis: int) -> Any:

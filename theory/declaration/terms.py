@@ -92,11 +92,13 @@ class AbstractSplit(ABC):
     @abstractmethod
     def to_amplitudes(
         self, log_kernel: Numeric, log_shares: Sequence[Numeric], env: Environment, ops: Elementary
-    ) -> dict[str, Any]:
+    ) -> dict[str, Numeric]:
         """Log of each amplitude by name, from the log of the kernel and of each term's share."""
 
     @abstractmethod
-    def to_shares(self, log_kernel: Numeric, env: Environment, ops: Elementary) -> tuple[Any, ...]:
+    def to_shares(
+        self, log_kernel: Numeric, env: Environment, ops: Elementary
+    ) -> tuple[Numeric, ...]:
         """Log of each term's share, at a kernel and amplitudes that belong together."""
 
 
@@ -116,7 +118,7 @@ class Decomposition(AbstractSplit):
 
     def to_amplitudes(
         self, log_kernel: Numeric, log_shares: Sequence[Numeric], env: Environment, ops: Elementary
-    ) -> dict[str, Any]:
+    ) -> dict[str, Numeric]:
         """Each term is its share of ``kernel^(1/outer)``."""
         log_sum = log_kernel / value(self.outer, env, ops)
         return {
@@ -124,7 +126,9 @@ class Decomposition(AbstractSplit):
             for term, log_share in zip(self.terms, log_shares, strict=True)
         }
 
-    def to_shares(self, log_kernel: Numeric, env: Environment, ops: Elementary) -> tuple[Any, ...]:
+    def to_shares(
+        self, log_kernel: Numeric, env: Environment, ops: Elementary
+    ) -> tuple[Numeric, ...]:
         """Each term over their sum."""
         log_terms = [term.log_value(env, ops) for term in self.terms]
         log_sum = reduce(ops.logaddexp, log_terms)
@@ -180,7 +184,7 @@ class Contour(AbstractSplit):
 
     def to_amplitudes(
         self, log_kernel: Numeric, log_shares: Sequence[Numeric], env: Environment, ops: Elementary
-    ) -> dict[str, Any]:
+    ) -> dict[str, Numeric]:
         """Each term is its share of 1."""
         here = {**env, self.kernel.name: log_kernel}
         return {
@@ -188,7 +192,9 @@ class Contour(AbstractSplit):
             for term, log_share in zip(self.terms, log_shares, strict=True)
         }
 
-    def to_shares(self, log_kernel: Numeric, env: Environment, ops: Elementary) -> tuple[Any, ...]:
+    def to_shares(
+        self, log_kernel: Numeric, env: Environment, ops: Elementary
+    ) -> tuple[Numeric, ...]:
         """Each term itself."""
         here = {**env, self.kernel.name: log_kernel}
         return tuple(term.log_value(here, ops) for term in self.terms)
@@ -224,7 +230,7 @@ class Generator(AbstractSplit):
 
     def to_amplitudes(
         self, log_kernel: Numeric, log_shares: Sequence[Numeric], env: Environment, ops: Elementary
-    ) -> dict[str, Any]:
+    ) -> dict[str, Numeric]:
         """``l_1 = kernel / W(ratio of the shares)``."""
         log_ratio = log_shares[1] - log_shares[0]
         log_first = log_kernel - log_value(self.generator, {**env, self.ratio.name: log_ratio}, ops)
@@ -234,7 +240,9 @@ class Generator(AbstractSplit):
             for term, log_limit in zip(self.terms, logs, strict=True)
         }
 
-    def to_shares(self, log_kernel: Numeric, env: Environment, ops: Elementary) -> tuple[Any, ...]:
+    def to_shares(
+        self, log_kernel: Numeric, env: Environment, ops: Elementary
+    ) -> tuple[Numeric, ...]:
         """Each single-resource loss over their sum."""
         log_limits = [term.log_value(env, ops) for term in self.terms]
         log_sum = reduce(ops.logaddexp, log_limits)

@@ -32,7 +32,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, final
+from typing import final
 
 import jax
 import jax.numpy as jnp
@@ -335,7 +335,9 @@ def _integrate(
         at_end = width >= end - now
         return moved(state, mean, width), jnp.where(at_end, end, now + width)
 
-    def until(carry: tuple[State, Array], end: Array) -> Any:
+    def until(
+        carry: tuple[State, Array], end: Array
+    ) -> tuple[tuple[State, Array], tuple[Array, Array]]:
         carry = jax.lax.while_loop(lambda c: c[1] < end, lambda c: step(c, end), carry)
         return carry, seen(carry[0])
 

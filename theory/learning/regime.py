@@ -6,12 +6,13 @@ Regimes are declared in `theory.learning.regimes`; here is what one of them can 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, cast, final
+from typing import cast, final
 
 import mpmath
 import sympy
 from sympy.logic.boolalg import Boolean
 
+from theory.declaration.namespace import Numeric
 from theory.errors import TheoryError
 
 a, b = sympy.symbols("a b", positive=True)
@@ -140,7 +141,9 @@ def _evaluate(formula: sympy.Expr, numbers: Mapping[sympy.Symbol, float]) -> flo
     return float(sympy.lambdify(list(numbers), plain, "mpmath")(*numbers.values()))
 
 
-def _at_index(term: Callable[..., Any], numbers: Mapping[sympy.Symbol, float], index: Any) -> Any:
+def _at_index(
+    term: Callable[..., Numeric], numbers: Mapping[sympy.Symbol, float], index: Numeric
+) -> Numeric:
     return term(index, *numbers.values())
 
 

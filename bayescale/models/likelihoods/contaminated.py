@@ -1,6 +1,5 @@
 """A fraction of runs lies above the law, never below."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -10,6 +9,7 @@ from bayescale.distributions.prior import Prior
 from bayescale.models.likelihood import SIGMA, AbstractLikelihood
 from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
+from theory.declaration.namespace import ArrayNamespace, Environment, Numeric
 
 
 @final
@@ -32,7 +32,7 @@ class Contaminated(AbstractLikelihood):
         }
 
     def noise(
-        self, log_loss: Any, parameters: Mapping[str, Any], rows: Observations, ops: Any
+        self, log_loss: Numeric, parameters: Environment, rows: Observations, ops: ArrayNamespace
     ) -> Noise:
         """Normal with an exponential tail on one side."""
         names = ("sigma", "fraction", "excess")

@@ -1,8 +1,7 @@
 """Checkpoints of runs: a common effect, and noise that is correlated from one to the next."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, final
+from typing import ClassVar, final
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from bayescale.models.observations import Observations
 from bayescale.models.shared_effect import EFFECT, Markov, _labels, conditional, grouped, in_order
 from bayescale.runs.numbers import positive_column
 from bayescale.runs.table import Runs
+from theory.declaration.namespace import ArrayNamespace, Environment, Numeric
 
 
 @final
@@ -58,7 +58,7 @@ class Curves(AbstractLikelihood):
         return found | {"gap": gap}
 
     def noise(
-        self, log_loss: Any, parameters: Mapping[str, Any], rows: Observations, ops: Any
+        self, log_loss: Numeric, parameters: Environment, rows: Observations, ops: ArrayNamespace
     ) -> Noise:
         """Given earlier checkpoints of the run; for a new run both parts together."""
         sigma, effect = parameters["sigma"], parameters["effect"]

@@ -10,6 +10,7 @@ from bayescale.errors import UsageError
 from bayescale.models.likelihood import NU, SIGMA, AbstractLikelihood, student_t
 from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
+from theory.declaration.namespace import ArrayNamespace, Environment, Numeric
 
 
 @final
@@ -60,7 +61,7 @@ class Heteroscedastic(AbstractLikelihood):
         )
 
     def noise(
-        self, log_loss: Any, parameters: Mapping[str, Any], rows: Observations, ops: Any
+        self, log_loss: Numeric, parameters: Environment, rows: Observations, ops: ArrayNamespace
     ) -> Noise:
         """Student-t with a scale of its own for each run."""
         if self.at is None:

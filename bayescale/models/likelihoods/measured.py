@@ -1,8 +1,7 @@
 """Losses whose error of measurement is known."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
 from bayescale.runs.numbers import positive_column
 from bayescale.runs.table import Runs
+from theory.declaration.namespace import ArrayNamespace, Environment, Numeric
 
 
 @final
@@ -38,7 +38,7 @@ class Measured(AbstractLikelihood):
         return {"error": positive_column(runs, self.column, zero=True) / runs.loss}
 
     def noise(
-        self, log_loss: Any, parameters: Mapping[str, Any], rows: Observations, ops: Any
+        self, log_loss: Numeric, parameters: Environment, rows: Observations, ops: ArrayNamespace
     ) -> Noise:
         """Student-t; a new run has no error of measurement."""
         known = rows.columns.get("error", 0.0)

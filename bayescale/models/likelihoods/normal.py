@@ -1,13 +1,13 @@
 """Normal noise: one gross outlier moves the whole fit."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 from bayescale.distributions.prior import Prior
 from bayescale.models.likelihood import SIGMA, AbstractLikelihood
 from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
+from theory.declaration.namespace import ArrayNamespace, Environment, Numeric
 
 
 @final
@@ -22,7 +22,7 @@ class Normal(AbstractLikelihood):
         return {"sigma": SIGMA}
 
     def noise(
-        self, log_loss: Any, parameters: Mapping[str, Any], rows: Observations, ops: Any
+        self, log_loss: Numeric, parameters: Environment, rows: Observations, ops: ArrayNamespace
     ) -> Noise:
         """Normal around the law's log loss."""
         return Noise("Normal", {"mu": log_loss, "sigma": parameters["sigma"]})

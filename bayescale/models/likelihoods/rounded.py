@@ -1,6 +1,5 @@
 """Losses known to lie in an interval: rounded, or censored."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -13,6 +12,7 @@ from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
 from bayescale.runs.numbers import number_column
 from bayescale.runs.table import Runs
+from theory.declaration.namespace import ArrayNamespace, Environment, Numeric
 
 FAR = 100.0
 """Distance in log loss of an end that is open, in place of infinity: its gradient is finite."""
@@ -71,7 +71,7 @@ class Rounded(AbstractLikelihood):
         return {"below": np.minimum(below, FAR), "above": np.minimum(above, FAR)}
 
     def noise(
-        self, log_loss: Any, parameters: Mapping[str, Any], rows: Observations, ops: Any
+        self, log_loss: Numeric, parameters: Environment, rows: Observations, ops: ArrayNamespace
     ) -> Noise:
         """Probability of the interval; plain Normal for a new run."""
         plain = {"mu": log_loss, "sigma": parameters["sigma"]}

@@ -29,6 +29,7 @@ from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
 from bayescale.models.shared_effect import EFFECT, Markov, conditional, in_order
 from bayescale.runs.table import Runs
+from theory.declaration.namespace import ArrayNamespace, Environment, Numeric
 
 NEIGHBOURS = 3
 """Checkpoints before it on which one is conditioned; against the process itself that loses .01 to
@@ -121,7 +122,7 @@ class SmoothCurves(AbstractLikelihood):
         return found
 
     def noise(
-        self, log_loss: Any, parameters: Mapping[str, Any], rows: Observations, ops: Any
+        self, log_loss: Numeric, parameters: Environment, rows: Observations, ops: ArrayNamespace
     ) -> Noise:
         """Given earlier checkpoints of the run; for a new run all parts together."""
         sized, timed = self._log_scales(parameters, rows)
@@ -143,7 +144,7 @@ class SmoothCurves(AbstractLikelihood):
         markov = Markov(carried, fresh, scale * ops.sqrt(left))
         return conditional(log_loss, rows, ops, markov=markov, parameters=parameters)
 
-    def _log_scales(self, parameters: Mapping[str, Any], rows: Observations) -> tuple[Any, Any]:
+    def _log_scales(self, parameters: Environment, rows: Observations) -> tuple[Any, Any]:
         """Logarithm of the factors of the scales by the sizes and by the step."""
         if self.over is None or self.size is None or self.time is None:
             raise UsageError(
@@ -159,14 +160,14 @@ class SmoothCurves(AbstractLikelihood):
         return parameters["trend"] * size, timed
 
 
-def _correlation(lag: Any, span: Any, ops: Any) -> Any:
+def _correlation(lag: Numeric, span: Numeric, ops: ArrayNamespace) -> Any:
     """Matern-5/2."""
     x = math.sqrt(5.0) * lag / span
     return (1.0 + x + x**2 / 3.0) * ops.exp(-x)
 
 
 def _regression(
-    columns: Mapping[str, Any], span: Any, nugget: Any, ops: Any
+    columns: Mapping[str, Any], span: Numeric, nugget: Any, ops: ArrayNamespace
 ) -> tuple[Sequence[Any], Any]:
     """Weights of the neighbours in the mean of a checkpoint, and the variance that is left.
 

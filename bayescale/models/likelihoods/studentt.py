@@ -1,13 +1,13 @@
 """Student-t noise: robust, and the default."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 from bayescale.distributions.prior import Prior
 from bayescale.models.likelihood import NU, SIGMA, AbstractLikelihood, student_t
 from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
+from theory.declaration.namespace import ArrayNamespace, Environment, Numeric
 
 
 @final
@@ -26,7 +26,7 @@ class StudentT(AbstractLikelihood):
         return {"sigma": SIGMA, "nu": NU}
 
     def noise(
-        self, log_loss: Any, parameters: Mapping[str, Any], rows: Observations, ops: Any
+        self, log_loss: Numeric, parameters: Environment, rows: Observations, ops: ArrayNamespace
     ) -> Noise:
         """Student-t around the law's log loss."""
         return student_t(log_loss, parameters["sigma"], parameters)

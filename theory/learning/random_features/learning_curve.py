@@ -27,7 +27,6 @@ teachers, large sizes); the finite-size factors are derived here.
 """
 
 import math
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -92,7 +91,7 @@ def isotropic(alpha: float, modes: int | None = None) -> PowerLaw:
     return PowerLaw(a=1 + alpha, b=1 + alpha, modes=modes)
 
 
-def asymptote(alpha: Numeric, rank: Numeric) -> Any:
+def asymptote(alpha: Numeric, rank: Numeric) -> Numeric:
     """``Delta(m) -> C^(1 + alpha) m^-alpha`` with ``C = x/sin x, x = pi/(1 + alpha)``.
 
     For ``isotropic(alpha)`` with infinitely many modes, as m grows. With S modes the local

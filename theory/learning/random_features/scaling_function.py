@@ -8,7 +8,7 @@ the law ``random_features`` of the catalogue is made from it.
 """
 
 from functools import cache
-from typing import Any, cast
+from typing import cast
 
 import jax.numpy as jnp
 import sympy
@@ -49,7 +49,7 @@ def _declared() -> sympy.Expr:
     return root**k / (1 + k) / inner
 
 
-def log_scaling_function(alpha: Numeric, log_x: Numeric, ops: Elementary = jnp) -> Any:
+def log_scaling_function(alpha: Numeric, log_x: Numeric, ops: Elementary = jnp) -> Numeric:
     """``log W`` as numbers, differentiable in JAX.
 
     Parameters

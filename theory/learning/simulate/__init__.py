@@ -15,7 +15,7 @@ from jaxtyping import Float64
 
 from theory.errors import TheoryError, did_you_mean
 from theory.learning.dmft.dynamics import AbstractDynamics, GradientFlow
-from theory.learning.simulate.averaged import Simulated, by_draw, summarise
+from theory.learning.simulate.averaged import OneDraw, Simulated, by_draw, summarise
 from theory.learning.simulate.experiment import OBSERVABLES, Arrays, Crossed, FullBatch, Responses
 from theory.learning.simulate.modes import every_mode
 from theory.learning.simulate.online import DirectSteps, MomentRecursion
@@ -142,7 +142,7 @@ def losses_by_draw(
                 "direct=True runs stochastic gradient descent step by step; every other method is "
                 "evolved exactly, so leave it out."
             )
-        one: Any = FullBatch(*sizes, observable)
+        one: OneDraw = FullBatch(*sizes, observable)
     else:
         if sizes[1] is not None or observable != "test":
             raise TheoryError(
@@ -247,7 +247,7 @@ def mode_response(
 
 
 def _values(
-    one: Any,
+    one: OneDraw,
     task: AbstractTask,
     sizes: tuple[int | None, int | None],
     noise: float,

@@ -55,10 +55,10 @@ class AbstractInputs(ABC):
         """Independent points, the first axis over them."""
 
     @abstractmethod
-    def kernels(self, points: Array, arrays: Arrays) -> tuple[Array, Array]:
+    def kernels(self, points: np.ndarray | Array, arrays: Arrays) -> tuple[Array, Array]:
         """``K`` and ``K^2`` between all pairs of points."""
 
-    def features(self, points: Array, arrays: Arrays) -> Array:
+    def features(self, points: np.ndarray | Array, arrays: Arrays) -> Array:
         """``psi`` of the points, (sample, mode), in the order of `spectrum`.
 
         Raises
@@ -75,7 +75,7 @@ class AbstractInputs(ABC):
 class _WithFeatures(AbstractInputs):
     """Inputs of which every feature is known."""
 
-    def kernels(self, points: Array, arrays: Arrays) -> tuple[Array, Array]:
+    def kernels(self, points: np.ndarray | Array, arrays: Arrays) -> tuple[Array, Array]:
         """From the features."""
         psi, lam = self.features(points, arrays), arrays[0]
         scaled = psi * lam[None, :]
@@ -158,7 +158,7 @@ class Torus(_WithFeatures):
         del arrays
         return 2 * jnp.pi * jax.random.uniform(key, (count, self.dimension))
 
-    def features(self, points: Array, arrays: Arrays) -> Float64[Array, "sample mode"]:
+    def features(self, points: np.ndarray | Array, arrays: Arrays) -> Float64[Array, "sample mode"]:
         """``1, sqrt(2) cos k.x, sqrt(2) sin k.x``."""
         _, k, sine = arrays
         flat = jnp.all(k == 0, axis=1)
@@ -246,10 +246,10 @@ class Sphere(AbstractInputs):
         vectors = jax.random.normal(key, (count, self.dimension + 1))
         return vectors / jnp.linalg.norm(vectors, axis=1, keepdims=True)
 
-    def kernels(self, points: Array, arrays: Arrays) -> tuple[Array, Array]:
+    def kernels(self, points: np.ndarray | Array, arrays: Arrays) -> tuple[Array, Array]:
         """By the recurrence of Gegenbauer polynomials with ``P_l(1) = 1``."""
-        lam, counts = arrays
-        cosine, d = points @ points.T, self.dimension
+        lam, counts = map(jnp.asarray, arrays)
+        cosine, d = jnp.asarray(points @ points.T), self.dimension
 
         def add(carry: tuple[Array, ...], at: tuple[Array, ...]) -> tuple[tuple[Array, ...], None]:
             before, now, first, second = carry
@@ -345,7 +345,7 @@ class Rows(_WithFeatures):
         """Indices of rows, without replacement."""
         return jax.random.permutation(key, len(arrays[1]))[:count]
 
-    def features(self, points: Array, arrays: Arrays) -> Float64[Array, "sample mode"]:
+    def features(self, points: np.ndarray | Array, arrays: Arrays) -> Float64[Array, "sample mode"]:
         """Eigenvectors at the rows drawn."""
         return arrays[1][points]
 
