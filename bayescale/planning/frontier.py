@@ -20,6 +20,9 @@ from bayescale.planning.search import best_size
 from bayescale.posteriors.abstract import AbstractPosterior
 from theory.declaration.symbols import N
 
+QUANTILES = {"q10": 0.10, "q50": 0.50, "q90": 0.90}
+"""By which what is planned is summarised."""
+
 
 @dataclass(frozen=True, eq=False)
 class Frontier:

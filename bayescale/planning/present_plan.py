@@ -11,9 +11,7 @@ from jaxtyping import Float
 from bayescale.errors import UsageError
 from bayescale.planning.allocation import losses_at
 from bayescale.planning.compute_multiplier import least_compute
-from bayescale.planning.frontier import Frontier
-
-QUANTILES = {"q10": 0.10, "q50": 0.50, "q90": 0.90}
+from bayescale.planning.frontier import QUANTILES, Frontier
 
 
 @dataclass(frozen=True, eq=False)

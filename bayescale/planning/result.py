@@ -13,14 +13,12 @@ from bayescale.cost import AbstractCost, Hardware, critical_batch, extra_compute
 from bayescale.diagnosis import Diagnosis, Result
 from bayescale.errors import UsageError
 from bayescale.planning.budget_line import BudgetLine
-from bayescale.planning.frontier import Frontier
+from bayescale.planning.frontier import QUANTILES, Frontier
 from bayescale.planning.objectives import AbstractObjective
 from bayescale.planning.present_plan import Present
 from bayescale.planning.targets import Targets
 from bayescale.planning.valley import valley
 from bayescale.posteriors.abstract import AbstractPosterior
-
-QUANTILES = {"q10": 0.10, "q50": 0.50, "q90": 0.90}
 
 FLAT = 0.01
 """Share of extra compute that defines the valley by default."""

@@ -18,7 +18,7 @@ from scipy import optimize
 from bayescale.errors import UsageError
 from bayescale.planning.budget_line import BudgetLine
 from bayescale.planning.compute_multiplier import LARGEST, least_compute, smallest
-from bayescale.planning.frontier import Frontier
+from bayescale.planning.frontier import QUANTILES, Frontier
 from bayescale.planning.objectives import AbstractObjective
 from bayescale.planning.objectives.median import Median
 from bayescale.planning.objectives.quantile import Quantile
@@ -32,8 +32,6 @@ PRECISION = 1e-7
 
 FLAT = 0.05
 """In log compute, about what the best choice of N saves over the median of the optimal N."""
-
-QUANTILES = {"q10": 0.10, "q50": 0.50, "q90": 0.90}
 
 
 @dataclass(frozen=True, eq=False)

@@ -144,7 +144,7 @@ def _by_loo(posteriors: Mapping[str, Posterior], weights: str, options: Options)
             log_likelihood, posterior.draws.sizes["chain"]
         )
         found[name] = leave_one_out.leave_one_out(log_likelihood, codes, r_eff=efficiency)
-    table = _ranked({name: each.elpd for name, each in found.items()}, weights)
+    table = ranked({name: each.elpd for name, each in found.items()}, weights)
     table.insert(4, "p_loo", [found[name].p_loo.sum() for name in table.index])
     table.insert(5, "pareto_k", [found[name].pareto_k.max() for name in table.index])
     table["reliable"] = table["pareto_k"] <= MAX_PARETO_K
@@ -156,7 +156,7 @@ def _by_lfo(posteriors: Mapping[str, Posterior], weights: str, options: Options)
     """Leave the future out by fitting again below each cut."""
     outlook = outlook_of(posteriors, cuts=options.cuts, seed=options.seed, progress=None)
     elpd = {name: np.concatenate(outlook.log_densities(name)) for name in posteriors}
-    table = _ranked(elpd, weights)
+    table = ranked(elpd, weights)
     scores = future_scores(outlook).loc[table.index]
     table.insert(4, "rmse", scores["rmse"])
     table.insert(5, "coverage_90", scores["coverage_90"])
@@ -164,7 +164,7 @@ def _by_lfo(posteriors: Mapping[str, Posterior], weights: str, options: Options)
     return table
 
 
-def _ranked(elpd: Mapping[str, np.ndarray], method: str) -> pd.DataFrame:
+def ranked(elpd: Mapping[str, np.ndarray], method: str) -> pd.DataFrame:
     """The best first: elpd, difference to it, and weights by ArviZ's `compare`.
 
     Parameters

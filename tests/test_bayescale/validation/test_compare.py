@@ -251,11 +251,11 @@ def test_a_score_says_what_the_gate_says_and_whether_its_intervals_held(
 
 def test_long_curves_do_not_overflow() -> None:
     """Thousands of nats a run: what all have in common cancels before ArviZ exponentiates."""
-    from bayescale.validation.compare import _ranked
+    from bayescale.validation.compare import ranked
 
     rng = np.random.default_rng(0)
     base = 5000.0 + rng.normal(size=20)
-    table = _ranked({"a": base + 1.0, "b": base}, "stacking")
+    table = ranked({"a": base + 1.0, "b": base}, "stacking")
     assert table.loc["a", "weight"] > 0.99
     assert table.loc["a", "elpd"] == pytest.approx(float(base.sum()) + 20.0)
     assert isinstance(table, pd.DataFrame)
