@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import jax
 
 HALVINGS = 100
-"""Of the isocost line: to the last digits."""
+"""Halvings of the isocost line, which find its end to the last digits."""
 
 NEWTON_STEPS, LONGEST, FLAT = 80, 4.0, 1e-7
 """Steps on an isocost plane, the longest in e-folds, and the slope that counts as none."""

@@ -21,7 +21,7 @@ from jaxtyping import Float
 from bayescale.designing.linearised import LinearisedLaw, Points
 
 POWERS = (0.0, 0.25, 0.5, 1.0)
-"""Of the cost, by which the gain of a run is divided."""
+"""Powers of the cost by which the gain of a run is divided."""
 
 LEAST = 1e-12
 """A run with a smaller gain, in nats, adds nothing."""
@@ -50,7 +50,7 @@ class LinearGaussian:
 
     @classmethod
     def of(cls, law: LinearisedLaw, points: Points) -> "LinearGaussian":
-        """Of the candidates at points."""
+        """The linear Gaussian model of candidates at points."""
         slopes, noise = law.jacobian(points), law.variance(points)
         return cls(slopes, noise, law.covariance, law.gradient)
 
@@ -223,7 +223,7 @@ def _from(view: LinearGaussian, covariance: np.ndarray) -> LinearGaussian:
 
 
 def _only(views: Sequence[LinearGaussian], index: int) -> list[LinearGaussian]:
-    """The same laws with one candidate."""
+    """The models with one candidate only."""
     here: Any = [index]
     return [
         LinearGaussian(view.slopes[:, here], view.noise[:, here], view.covariance, view.gradient)

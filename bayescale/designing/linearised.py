@@ -35,7 +35,7 @@ from bayescale.posteriors.abstract import AbstractPosterior
 from bayescale.posteriors.posterior import Posterior
 
 STEP = 1e-4
-"""Of the central differences, on the real line of a coordinate."""
+"""Step of the central differences, on the real line of a coordinate."""
 
 Points = Mapping[str, Float[np.ndarray, " point"]]
 """Log of each resource at points."""
@@ -198,7 +198,7 @@ def _information_of_rows(density: Density, positions: np.ndarray, rows: Observat
 
 
 def _log_loss(density: Density, positions: np.ndarray, points: Points) -> np.ndarray:
-    """Of the law alone, (draw, point)."""
+    """Log loss by the law alone, (draw, point)."""
     sites = {n: v[:, None] for n, v in density.constrain(positions).items()}
     rows = {name: row[None, :] for name, row in points.items()}
     return density.model.law.log_loss(density.model.parameters(sites, np), rows, np)
@@ -225,7 +225,7 @@ def _asked(
     line: BudgetLine,
     log_budget: float,
 ) -> LinearisedLaw:
-    """With gradients of what is asked, and the drift as last coordinate."""
+    """The linearised law with gradients of what is asked; the drift is the last coordinate."""
 
     def quantities(at: np.ndarray) -> np.ndarray:
         model = density.model

@@ -18,7 +18,7 @@ INFINITE = 1e4
 """E-folds at which a resource counts as infinite."""
 
 STEP = 1e-4
-"""Of the central difference in the log of a resource; its error is about the square."""
+"""Step of the central difference in the log of a resource; its error is about the square."""
 
 HALF = 0.5 - 1e-6
 """Share below which another resource is the bottleneck; a tie, but for rounding, is not below."""

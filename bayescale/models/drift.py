@@ -100,7 +100,7 @@ def beyond(seen: Environment, at: Environment, sizes: Sequence[str]) -> Any:
 
 
 def sides(seen: Mapping[str, Any], at: Mapping[str, Any], sizes: Sequence[str]) -> list[Any]:
-    """The same by side, negative within: above and below in each size, then in their product."""
+    """E-folds beyond the runs by side, negative within: above and below, by size and product."""
     total = [sum(logs[name] for name in sizes) for logs in (seen, at)]
     pairs = [(seen[name], at[name]) for name in sizes] + [tuple(total)]
     return [

@@ -14,7 +14,7 @@ from theory.learning.geometry.dimension import Dimension, intrinsic_dimension
 from theory.learning.geometry.learning_curve import LearningCurve, kernel_exponent
 
 SMOOTHNESS, SMOOTHNESS_SPREAD = 2.0, 0.5
-"""Of a learner of which nothing is known: from 1 to 4 within a factor of two."""
+"""Prior for a learner of which nothing is known: from 1 to 4 within a factor of two."""
 
 BOUND_SPREAD = 0.3
 """Log-sd of an exponent about its bound, or about that of a kernel."""

@@ -41,7 +41,7 @@ SPREADS: dict[Kind, float] = {
 """Kind of coordinate -> scale of the HalfNormal prior of its spread between groups."""
 
 NOISE_SPREAD = 0.5
-"""The same for the logarithm of a noise parameter."""
+"""Scale of the HalfNormal prior of the spread of a noise parameter's logarithm."""
 
 
 @dataclass(frozen=True)

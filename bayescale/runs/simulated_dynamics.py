@@ -77,7 +77,7 @@ class Experiment:
     seed: int
 
     def to_json(self) -> str:
-        """As text that is equal where the experiment is; `inf` is written as null."""
+        """The experiment as text that is equal where the experiment is; `inf` is null."""
         fields = {**vars(self), "settings": dict(sorted(self.settings.items()))}
         for size in ("N", "P", "t"):
             fields[size] = [None if value == math.inf else value for value in fields[size]]

@@ -122,7 +122,7 @@ class Calibration(Result):
         return Diagnosis(warnings=tuple(self._sentence(name) for name in narrow))
 
     def advice(self) -> tuple[str, ...]:
-        """For every law whether its 90% intervals held, in sentences with what to do."""
+        """A sentence for every law: whether its 90% intervals held, and what to do."""
         return tuple(self._sentence(name) for name in self.forecasts)
 
     def _sentence(self, name: str) -> str:

@@ -30,7 +30,7 @@ PLACE = "place in the crossover"
 """Name of the variable while F is integrated; no parameter is called so."""
 
 TOLERANCE = 1e-9
-"""By how much a numerical CDF may miss 0 and 1, or fall."""
+"""How much a numerical CDF may miss 0 and 1, or fall."""
 
 
 def logistic(z: sympy.Expr) -> sympy.Expr:

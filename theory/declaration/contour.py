@@ -63,7 +63,7 @@ class ContourLaw(AbstractLaw):
         return self.split.log_kernel({**parameters, **log_resources}, ops)
 
     def elasticity_expressions(self) -> dict[Resource, sympy.Expr]:
-        """By implicit differentiation, ``(R dPhi/dR) / (ell dPhi/dell)``."""
+        """Elasticities by implicit differentiation, ``(R dPhi/dR) / (ell dPhi/dell)``."""
         below = KERNEL * sympy.diff(self.contour, KERNEL)
         return {r: r.symbol * sympy.diff(self.contour, r.symbol) / below for r in self.resources}
 

@@ -148,7 +148,7 @@ class ForwardLaw(AbstractLaw):
         return self.written[0] if self.written else self._ordered(sympy.sstr)
 
     def latex(self) -> str:
-        """The same in LaTeX."""
+        """The formula text in LaTeX."""
         return self.written[1] if self.written else f"L = {self._ordered(sympy.latex)}"
 
     def _ordered(self, show: Callable[..., str]) -> str:

@@ -171,7 +171,7 @@ class Law(AbstractLaw):
 
     @cached_property
     def split(self) -> AbstractSplit:
-        """As declared, otherwise read from the kernel."""
+        """The split as declared, otherwise as read from the kernel."""
         if self.made_of is not None:
             return self.made_of
         return decompose(self.kernel, resources=self.resources, parameters=self.parameters)

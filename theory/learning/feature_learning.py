@@ -48,7 +48,7 @@ State = tuple[Array, ...]
 """What moves in time: ``(w, A)``, or ``(beta, K, u)``."""
 
 STEP = 0.25
-"""Of the Runge-Kutta steps, in units of the inverse of the fastest rate."""
+"""Length of the Runge-Kutta steps, in units of the inverse of the fastest rate."""
 
 
 @final

@@ -47,7 +47,7 @@ _slow = c ** (a - 1) * pi / (b * sin(pi * s))
 """Amplitude of ``kappa q(kappa)`` for s < 1."""
 
 _fast = zeta(a - b) * c**b
-"""The same for s > 1."""
+"""Amplitude of ``kappa q(kappa)`` for s > 1."""
 
 _noisy = noise * gamma(1 - 1 / b) * (2 - 2 ** (1 / b))
 """``sum_k (1 - e^(-lambda_k t))^2 ~ this t^(1/b)`` times the noise."""

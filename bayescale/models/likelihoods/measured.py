@@ -30,7 +30,7 @@ class Measured(AbstractLikelihood):
     column: str = "loss_se"
 
     def priors(self) -> dict[str, Prior]:
-        """As for Student-t; ``sigma`` is what the known errors leave."""
+        """Priors as for Student-t; ``sigma`` is what the known errors leave."""
         return {"sigma": SIGMA, "nu": NU}
 
     def columns(self, runs: Runs) -> dict[str, np.ndarray]:

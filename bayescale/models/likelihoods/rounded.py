@@ -81,7 +81,7 @@ class Rounded(AbstractLikelihood):
         return Noise("Interval", plain | ends)
 
     def information(self, noise: Noise) -> Any:
-        """Of a rounded loss, the width of the interval adds ``width^2/12`` to the variance."""
+        """Fisher information; the width of the interval adds ``width^2/12`` to the variance."""
         if not noise.is_probability:
             return super().information(noise)
         width = noise.arguments["below"] + noise.arguments["above"]

@@ -1,7 +1,7 @@
 """Which rooms a posterior is handed to while it is planned with.
 
-`python tests/test_bayescale/planning/test_walk.py` prints the walk: the files, in the order in which
-a function of theirs first takes the posterior.
+`python tests/test_bayescale/planning/test_walk.py` prints the walk: the files, in the order in
+which a function of theirs first takes the posterior.
 """
 
 import sys

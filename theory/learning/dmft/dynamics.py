@@ -33,7 +33,7 @@ GROWTH = 5.0
 """Log of how much a filter may grow on the ellipse."""
 
 MOST_NODES = 4096
-"""Of a contour's upper half; the work is their square."""
+"""Most nodes of a contour's upper half; the work is their square."""
 
 
 class Path(NamedTuple):
@@ -94,7 +94,7 @@ class GradientFlow(AbstractDynamics):
 
     @property
     def largest_edge(self) -> float:
-        """None."""
+        """Largest edge of a spectrum that is stable: there is none that is not."""
         return math.inf
 
     def filter(self, x: Array, t: Array) -> Array:
@@ -212,11 +212,11 @@ class GradientDescent(AbstractDynamics):
         return jnp.exp(t[..., :, None] * jnp.log(1 - self.learning_rate * x)[..., None, :])
 
     def smooth_after(self, edge: float) -> float:
-        """As of heavy ball without momentum."""
+        """When the filter is smooth: heavy ball without momentum."""
         return HeavyBall(self.learning_rate, 0.0).smooth_after(edge)
 
     def path(self, first: Array, last: Array, nodes: int, accuracy: float) -> Path:
-        """As of heavy ball without momentum."""
+        """The contour of heavy ball without momentum."""
         return HeavyBall(self.learning_rate, 0.0).path(first, last, nodes, accuracy)
 
 
@@ -287,7 +287,7 @@ class Ridge(AbstractDynamics):
 
     @property
     def largest_edge(self) -> float:
-        """None."""
+        """Largest edge of a spectrum that is stable: there is none that is not."""
         return math.inf
 
     def solve(self, call: Any) -> None:

@@ -25,7 +25,7 @@ from theory.learning.mode_sums import lift, scale_of_rank
 from theory.learning.task import AbstractSpectrum, AbstractTask
 
 HALVINGS = 100
-"""Of the interval of log kappa."""
+"""Halvings of the interval of log kappa."""
 
 
 def upper_edge(

@@ -85,7 +85,7 @@ def contract(one: OnePoint, left: Array, right: Array, observable: str, setting:
 def setting_of(
     inverse_N: Array, inverse_P: Array, noise: Array, share: ArrayLike = 1.0, inverse_M: float = 0.0
 ) -> Setting:
-    """Of two predictors of one size that share a part of their data; (*batch,) to `Setting`."""
+    """The setting of two predictors of one size that share a part of their data, (*batch,)."""
     overlap = share * jnp.asarray(inverse_P)
     N, P, noise, overlap = (
         jnp.asarray(x)[..., None, None] for x in (inverse_N, inverse_P, noise, overlap)

@@ -102,7 +102,7 @@ class Points:
         )
 
     def padded(self) -> "Points":
-        """With the last point repeated, up to a number of points few enough for few programs."""
+        """The points with the last one repeated, up to one of few numbers of points."""
         index = np.minimum(np.arange(few(len(self.t))), len(self.t) - 1)
         N, P, t, noise = (x[index] for x in (self.N, self.P, self.t, self.noise))
         return Points(N, P, t, noise, (len(index),))

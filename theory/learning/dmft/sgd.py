@@ -71,7 +71,7 @@ class StochasticGradientDescent(AbstractDynamics):
         return jnp.exp(t[..., :, None] * jnp.log(alpha)[..., None, :])
 
     def solve(self, call: Any) -> None:
-        """By the contour of the Z-transform, and at infinite time in closed form.
+        """Solution by the contour of the Z-transform, and at infinite time in closed form.
 
         Raises
         ------
@@ -109,7 +109,7 @@ class StochasticGradientDescent(AbstractDynamics):
         return gain[place]
 
     def _integrate(self, call: Any, group: np.ndarray, early: bool) -> None:
-        """With two contours, of which the difference is the error."""
+        """Solution with two contours, whose difference is the error."""
         # Rows of times need ratios, which steps from 0 do not have.
         p = call.points.subset(group)
         rows = packed(replace(p, t=p.t + early))

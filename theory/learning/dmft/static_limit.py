@@ -14,7 +14,7 @@ from theory.learning.mode_sums import one_point, scale_of_rank, sum_over_nodes, 
 from theory.learning.task import AbstractSpectrum
 
 UNSEEN = 1e-140
-"""Of lambda_1: a scale that stands for kappa = 0, the limit of all modes learnt."""
+"""Scale, as a share of lambda_1, that stands for kappa = 0, the limit of all modes learnt."""
 
 
 @partial(jax.jit, static_argnames=("observable", "inverse_M"))

@@ -26,7 +26,7 @@ ROWS = 8192
 """Most rows that are used unless more are asked for."""
 
 NEIGHBOURS = 10
-"""Of the Levina-Bickel estimate."""
+"""Neighbours of a point that the Levina-Bickel estimate looks at."""
 
 CENSORED = 0.1
 """Share of the largest ratios of TwoNN of which only the size of the smallest is used."""
@@ -35,7 +35,7 @@ HALVINGS, LEAST_PART = 3, 60
 """How often the points are halved, and the fewest points of a part."""
 
 EXPECTED, SPREAD = 1 / 3, 3 / 5
-"""Of the way from the estimate to its extrapolation: where the truth is, and how surely."""
+"""Shares of the way from the estimate to its extrapolation: where the truth is, how surely."""
 
 DEPENDENCE = 1.5
 """Variance over that of independent points: neighbourhoods overlap (measured 1.0 to 1.5)."""

@@ -42,7 +42,7 @@ from theory.learning.spectrum import PowerLaw
 from theory.learning.task import AbstractTask
 
 UNSEEN = 1e-140
-"""Of lambda_1: a scale that stands for kappa = 0, where every mode is resolved."""
+"""Scale, as a share of lambda_1, that stands for kappa = 0, where every mode is resolved."""
 
 ACCURACY = 1e-8
 """Relative, of the sums over modes."""

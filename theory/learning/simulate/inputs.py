@@ -23,10 +23,10 @@ Arrays = tuple[np.ndarray | Array, ...]
 """What inputs are drawn from: NumPy arrays on the host, JAX arrays inside a draw."""
 
 MOST_MODES = 100_000
-"""Of a domain; its features of all points are held in memory."""
+"""Most modes of a domain; its features of all points are held in memory."""
 
 ROUNDING = 1e-14
-"""Of the largest eigenvalue of a matrix of kernels: what is below is zero."""
+"""Share of the largest eigenvalue of a matrix of kernels below which an eigenvalue is zero."""
 
 
 class AbstractInputs(ABC):
@@ -247,7 +247,7 @@ class Sphere(AbstractInputs):
         return vectors / jnp.linalg.norm(vectors, axis=1, keepdims=True)
 
     def kernels(self, points: np.ndarray | Array, arrays: Arrays) -> tuple[Array, Array]:
-        """By the recurrence of Gegenbauer polynomials with ``P_l(1) = 1``."""
+        """Kernels by the recurrence of Gegenbauer polynomials with ``P_l(1) = 1``."""
         lam, counts = map(jnp.asarray, arrays)
         cosine, d = jnp.asarray(points @ points.T), self.dimension
 
