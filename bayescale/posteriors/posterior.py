@@ -24,13 +24,10 @@ from bayescale.posteriors.abstract import AbstractPosterior
 from bayescale.posteriors.describe import describe
 from bayescale.posteriors.file import read_posterior, write_posterior
 from bayescale.posteriors.labelled import given_tree
-from bayescale.posteriors.prediction import Prediction, points_of
+from bayescale.posteriors.prediction import FARTHEST, Prediction, points_of
 from bayescale.runs.table import Runs
 from theory.declaration.abstract_law import AbstractLaw
 from theory.errors import TheoryError
-
-FARTHEST = 700.0
-"""Log losses beyond are held here: e^700 is about the largest number there is."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -14,6 +14,9 @@ from theory.declaration.abstract_law import AbstractLaw
 
 QUANTILES = {"q05": 0.05, "q50": 0.50, "q95": 0.95}
 
+FARTHEST = 700.0
+"""Log losses beyond are held here: e^700 is about the largest number there is."""
+
 
 @dataclass(frozen=True, eq=False)
 class Prediction(Result):
