@@ -67,6 +67,6 @@ class Precise:
             return (function(at + step) - function(at - step)) / (2 * step)
         return (function(at + step) - 2 * function(at) + function(at - step)) / step**2
 
-    def to_sympy(self, value: Numeric) -> sympy.Float:
-        """An mpf as a SymPy number with all its digits."""
+    def to_sympy(self, value: Numeric) -> Any:
+        """An mpf as a SymPy Float with all its digits, or SymPy's NaN, which is none."""
         return sympy.Float(self.context.nstr(value, self.context.dps), self.context.dps)
