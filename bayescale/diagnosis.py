@@ -23,6 +23,10 @@ MIN_BFMI = 0.3
 MAX_PARETO_K = 0.7
 """Thresholds of the gate: Vehtari et al. 2021 and 2024; Betancourt 2016 for BFMI."""
 
+CHANCE = 2
+"""So many divergent draws of thousands may be chance: a warning of the first one came and went with
+the seed and the instruction set."""
+
 TAIL_PROB = (0.05, 0.95)
 """The tail ESS is the smaller of those of these two quantiles."""
 
@@ -174,7 +178,7 @@ def diagnose_chains(
     -------
     Diagnosis
         Refuses on R-hat above 1.01, bulk or tail ESS below 400, more than 0.1% divergences, or
-        BFMI below 0.3; warns of any divergence.
+        BFMI below 0.3; warns of more divergences than may be chance.
     """
     if len(next(iter(draws.values()))) < 2:
         return Diagnosis(("one chain cannot show that it converged; draw at least two.",))
@@ -199,8 +203,8 @@ def diagnose_chains(
             f"{beside(ess.min(), MIN_ESS, 0)}, at least {MIN_ESS:.0f} is needed); raise draws=."
         )
     diverging = sample_stats.get("diverging")
-    if diverging is not None and np.any(diverging):
-        count, total = int(diverging.sum()), diverging.size
+    count, total = (0, 0) if diverging is None else (int(diverging.sum()), diverging.size)
+    if count > min(CHANCE, MAX_DIVERGENT * total):
         sentence = (
             f"{count} of {total} draws diverged; the posterior may hide a corner that the "
             "sampler cannot enter, so compare with a simpler law or a tighter prior."
