@@ -123,6 +123,12 @@ def plan(
     2.47
     """
     posterior.diagnosis.require(force=force)
+    for name, given, kind in (("limits", limits, Limits), ("hardware", hardware, Hardware)):
+        if given is not None and not isinstance(given, kind):
+            raise UsageError(
+                f"{name}= takes a bayescale.{kind.__name__}(...), such as bayescale.Limits(N_max="
+                f"7e9) or bayescale.Hardware(gpus=512); got {given!r}."
+            )
     what = _budget_of(
         compute=compute, target=target, allocation=allocation, money=money, hours=hours
     )

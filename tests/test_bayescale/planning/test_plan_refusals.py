@@ -1,5 +1,6 @@
 """Every request that has no answer gets its sentence, and its exit code."""
 
+import inspect
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -94,6 +95,15 @@ def test_an_impossible_plan_gets_its_sentence(post: Posterior, options: dict, me
 def test_impossible_limits_chips_and_costs_get_their_sentence(make, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         make()
+
+
+def test_limits_and_hardware_are_what_they_say(post: Posterior) -> None:
+    """Without the run-time type checks of the tests, as a user meets it."""
+    bare = inspect.unwrap(bs.plan)
+    with pytest.raises(UsageError, match=r"limits= takes a bayescale\.Limits\(\.\.\.\).*got \{"):
+        bare(post, compute=1e22, limits={"N_max": 1e9})
+    with pytest.raises(UsageError, match=r"hardware= takes a bayescale\.Hardware.*got 'h100'"):
+        bare(post, compute=1e22, hardware="h100")
 
 
 def test_a_law_of_other_resources_says_what_it_needs() -> None:
