@@ -277,6 +277,9 @@ def agrees_with_scipy(name, likelihood):
         assert got == pytest.approx(want, rel=ROUNDING)
         in_numpy = density.log_density(position[None], observed, np)
         assert float(in_numpy[0]) == pytest.approx(want, rel=ROUNDING)
+        # What a program is compiled for, with the model's numbers as data.
+        as_data = density.form.log_density(position[None], observed, np, density.numbers)
+        assert float(as_data[0]) == pytest.approx(want, rel=ROUNDING)
 
 
 @pytest.mark.parametrize(("name", "likelihood"), PAIRS)

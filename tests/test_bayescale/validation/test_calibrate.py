@@ -191,7 +191,7 @@ def test_a_wrong_jacobian_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     wide = model(prior={"sigma": Prior.around(0.01, 1.0)})
     few = {"N": 10.0 ** np.linspace(7, 9.5, 8)}
     monkeypatch.setattr(_chunk, "Density", WithoutJacobian)
-    found = simulation_based_calibration(wide, few, replicates=64, seed=2)
+    found = simulation_based_calibration(wide, few, replicates=256, seed=2)
     assert not found.verdicts.loc["sigma", "uniform"]
     assert found.verdicts.loc["sigma", "mean"] > 0.55
 
