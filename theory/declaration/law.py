@@ -8,7 +8,7 @@ from typing import Any, final
 import numpy as np
 import sympy
 
-from theory.declaration.abstract_law import ADMISSIBLE, KERNEL, AbstractLaw
+from theory.declaration.abstract_law import AbstractLaw
 from theory.declaration.cdf import generator_of, proves_cdf, require_cdf, samples
 from theory.declaration.links import Identity
 from theory.declaration.logdomain import log_value
@@ -16,8 +16,6 @@ from theory.declaration.namespace import Elementary, Environment, Numeric
 from theory.declaration.symbols import Resource
 from theory.declaration.terms import AbstractSplit, Generator, Term, decompose
 from theory.errors import LawError
-
-__all__ = ["ADMISSIBLE", "KERNEL", "AbstractLaw", "Law"]
 
 
 @final

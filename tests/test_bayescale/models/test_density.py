@@ -19,9 +19,10 @@ from bayescale.models.likelihoods.smooth_curves import LEAST_NOISE
 from bayescale.models.model import Model
 from bayescale.runs.table import read_runs
 from theory import laws
+from theory.declaration.abstract_law import KERNEL
 from theory.declaration.contour import ContourLaw
 from theory.declaration.forward import ForwardLaw
-from theory.declaration.law import KERNEL, Law
+from theory.declaration.law import Law
 from theory.declaration.symbols import RESOURCES, Domain
 
 ROUNDING = 1e-10

@@ -173,8 +173,11 @@ def test_every_likelihood_has_one_density(law: str, likelihood: str) -> None:
 @pytest.mark.parametrize("likelihood", [name for name in LIKELIHOODS if name != "studentt"])
 @pytest.mark.parametrize("law", laws.catalogue())
 def test_every_law_and_likelihood_have_one_density(law: str, likelihood: str) -> None:
+    names = [resource.name for resource in laws.get(law).resources]
     if likelihood == "heteroscedastic":
-        likelihood = f"heteroscedastic(over={laws.get(law).resources[0].name})"
+        likelihood = f"heteroscedastic(over={names[0]})"
+    if likelihood == "smooth_curves" and "D" not in names:
+        likelihood = f"smooth_curves(along={names[-1]})"
     _agree(_model(law, likelihood), count=1)
 
 

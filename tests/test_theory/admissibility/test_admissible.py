@@ -18,9 +18,10 @@ from theory.admissibility import admissible, evidence
 from theory.admissibility.sampling import draw_log_resources, draw_parameters
 from theory.admissibility.verdict import Status, Verdict
 from theory.declaration import symbols as s
+from theory.declaration.abstract_law import KERNEL
 from theory.declaration.contour import ContourLaw
 from theory.declaration.forward import ForwardLaw
-from theory.declaration.law import KERNEL, Law
+from theory.declaration.law import Law
 from theory.declaration.links import Odds
 from theory.declaration.symbols import D, N
 from theory.declaration.terms import limit

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from theory import laws
 from theory.declaration import symbols as s
+from theory.declaration.abstract_law import KERNEL
 from theory.declaration.chart import LOSS, Kind
 from theory.declaration.forward import ForwardLaw
-from theory.declaration.law import KERNEL, Law
+from theory.declaration.law import Law
 from theory.declaration.logdomain import value
 from theory.declaration.symbols import C, D, Domain, N, Parameter, Role
 from theory.declaration.terms import Generator, monomial_powers

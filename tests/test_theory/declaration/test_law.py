@@ -11,8 +11,9 @@ from bayescale.models.model import Model
 from theory import laws
 from theory.admissibility.sampling import draw_parameters
 from theory.declaration import symbols as s
+from theory.declaration.abstract_law import KERNEL
 from theory.declaration.contour import ContourLaw
-from theory.declaration.law import KERNEL, Law
+from theory.declaration.law import Law
 from theory.declaration.links import Identity, Odds
 from theory.declaration.symbols import C, D, Domain, N, Parameter, Role
 from theory.errors import LawError

@@ -8,8 +8,9 @@ import sympy
 from theory import laws
 from theory.admissibility.sampling import draw_log_resources, draw_parameter, draw_parameters
 from theory.declaration import symbols as s
+from theory.declaration.abstract_law import KERNEL
 from theory.declaration.forward import ForwardLaw
-from theory.declaration.law import KERNEL, Law
+from theory.declaration.law import Law
 from theory.declaration.symbols import D, N, experts
 from theory.declaration.terms import (
     Contour,
