@@ -11,8 +11,9 @@ where one joint Gaussian of all draws would lose it.
 
 Two doubts that the coordinates do not hold enter as further coordinates with variance 1. What the
 law may be wrong by beyond the runs (`bayescale.models.drift`) has one for each side on which a
-point may lie beyond, since a run smaller than all tells nothing of the large ones. Which law it is,
-in a stack, has one a law, with the covariance of the members' predictions.
+point may lie beyond, since a run smaller than all tells nothing of the large ones, and one for the
+tilt of its best ratio of sizes. Which law it is, in a stack, has one a law, with the covariance of
+the members' predictions.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +26,7 @@ from jaxtyping import Float
 from bayescale.engines.mode import prior_spread
 from bayescale.errors import UsageError
 from bayescale.models.density import Density
-from bayescale.models.drift import sides
+from bayescale.models.drift import largest_product, sides
 from bayescale.models.model import Model
 from bayescale.models.observations import Observations
 from bayescale.models.thinning import thinned, whole_shares
@@ -33,6 +34,7 @@ from bayescale.planning.allocation import optimum
 from bayescale.planning.budget_line import BudgetLine
 from bayescale.posteriors.abstract import AbstractPosterior
 from bayescale.posteriors.posterior import Posterior
+from theory.declaration.symbols import D, N
 
 STEP = 1e-4
 """Step of the central differences, on the real line of a coordinate."""
@@ -62,7 +64,9 @@ class LinearisedLaw:
     seen
         Log resources of the runs so far; None before any.
     drift
-        Rate times noise scale of the drift of each draw; zero without one.
+        Standard deviation of the slope of the drift, draw by draw; zero without one.
+    tilt
+        Standard deviation of its tilt; zero without one.
     forms
         What the law's mean prediction differs by from that of every law of a stack: one function
         of points a law, the root of its weight included.
@@ -76,6 +80,7 @@ class LinearisedLaw:
     asked: Float[np.ndarray, "draw quantity"]
     seen: Mapping[str, np.ndarray] | None
     drift: Float[np.ndarray, " draw"]
+    tilt: float = 0.0
     forms: tuple[Any, ...] = ()
 
     @property
@@ -93,6 +98,8 @@ class LinearisedLaw:
         """The directions that the coordinates do not hold, at points."""
         shape = (len(self.positions), len(next(iter(points.values()))))
         drifts = [self.drift[:, None] * away for away in self.away(points)]
+        if self.tilt:
+            drifts.append(self.tilt * self.ahead(points) * self._slope_of_ratio(points))
         return drifts + [np.broadcast_to(form(points), shape) for form in self.forms]
 
     def away(self, points: Mapping[str, np.ndarray]) -> list[np.ndarray]:
@@ -106,6 +113,22 @@ class LinearisedLaw:
             np.where(farthest == side, np.maximum(distance, 0.0), 0.0)
             for side, distance in enumerate(each)
         ]
+
+    def ahead(self, points: Mapping[str, np.ndarray]) -> np.ndarray:
+        """E-folds of the product of sizes beyond the largest run: how far the tilt has come."""
+        if self.seen is None:
+            return np.zeros(1)
+        top = largest_product(self.seen, [N.name, D.name])
+        return np.maximum(points[N.name] + points[D.name] - top, 0.0)
+
+    def _slope_of_ratio(self, points: Points) -> Float[np.ndarray, "draw point"]:
+        """``d log L`` as log N grows and log D falls by as much."""
+        ahead, behind = (
+            {**points, N.name: points[N.name] + step, D.name: points[D.name] - step}
+            for step in (STEP, -STEP)
+        )
+        losses = [_log_loss(self.density, self.positions, at) for at in (ahead, behind)]
+        return (losses[0] - losses[1]) / (2.0 * STEP)
 
     def variance(self, points: Points) -> Float[np.ndarray, "draw point"]:
         """Variance of the noise of one run: the inverse Fisher information of its log loss."""
@@ -169,14 +192,15 @@ def _of_posterior(
     before = np.diag(width)[list(places)] ** 2
     if post.observed is None:
         covariance = np.broadcast_to(np.diag(before), (draws, len(places), len(places)))
-        rate = np.zeros(draws)
-        return _asked(density, positions, places, covariance, None, rate, line, log_budget)
+        none = np.zeros(draws)
+        return _asked(density, positions, places, covariance, None, none, 0.0, line, log_budget)
     observed = model.observe(post.observed)
     seen = dict(observed.log_resources)
     scale = model.likelihood.scale(density.constrain(positions))
-    rate = np.zeros(draws)
+    drift, tilt = np.zeros(draws), 0.0
     if model.drift is not None:
-        rate = model.drift.rate.sample(np.random.default_rng([seed, 1]), (draws,)) * scale
+        drift = model.drift.draw(scale[:, None], seed).scale[:, 0]
+        tilt = model.drift.tilt if set(post.sizes) == {N.name, D.name} else 0.0
     if model.likelihood.dependent:
         # Rows depend on each other, which the draws know.
         inside = np.cov(every[:, list(places)].T)
@@ -186,7 +210,7 @@ def _of_posterior(
         information = _information_of_rows(density, positions, observed)
         data = np.einsum("sri,sr,srj->sij", slopes, information, slopes)
         covariance = np.linalg.inv(np.diag(1.0 / before) + data)
-    return _asked(density, positions, places, covariance, seen, rate, line, log_budget)
+    return _asked(density, positions, places, covariance, seen, drift, tilt, line, log_budget)
 
 
 def _information_of_rows(density: Density, positions: np.ndarray, rows: Observations) -> np.ndarray:
@@ -222,10 +246,11 @@ def _asked(
     covariance: np.ndarray,
     seen: Mapping[str, np.ndarray] | None,
     drift: np.ndarray,
+    tilt: float,
     line: BudgetLine,
     log_budget: float,
 ) -> LinearisedLaw:
-    """The linearised law with gradients of what is asked; the drift is the last coordinate."""
+    """The linearised law with gradients of what is asked; drift and tilt come last."""
 
     def quantities(at: np.ndarray) -> np.ndarray:
         model = density.model
@@ -240,12 +265,16 @@ def _asked(
     ]
     asked = quantities(positions)
     linearised = LinearisedLaw(
-        density, positions, places, covariance, np.stack(columns, axis=-1), asked, seen, drift
+        density, positions, places, covariance, np.stack(columns, axis=-1), asked, seen, drift, tilt
     )
-    # The drift moves the loss at the optimum, not where the optimum is.
-    for away in linearised.away(_sizes_at(line, asked, log_budget)):
+    # The drift moves the loss at the optimum, and its tilt where the optimum is.
+    there = _sizes_at(line, asked, log_budget)
+    moves = [(-1, drift * away) for away in linearised.away(there)]
+    if tilt:
+        moves.append((0, -tilt * linearised.ahead(there)))
+    for quantity, by in moves:
         moved = np.zeros((*asked.shape, 1))
-        moved[:, -1, 0] = drift * away
+        moved[:, quantity, 0] = by
         linearised = replace(
             linearised,
             covariance=_with_unit(linearised.covariance),

@@ -98,6 +98,6 @@ def _shape_of(
     below, _, above = np.exp(found.log_loss).T
     sizes = found.logs[N.name][:, [1]] + steps[None]
     at = line.log_resources(post.law, sizes, line.log_data(sizes, log_budget))
-    left, middle, right = np.exp(post.law.log_loss(post.columns, at, np)).T
+    left, middle, right = np.exp(post.log_law(at)).T
     bend = (left + right - 2.0 * middle) / NEAR**2
     return np.maximum(bend, 0.0), (below - above) / (2.0 * NEAR)

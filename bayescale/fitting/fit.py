@@ -8,10 +8,10 @@ import pandas as pd
 from bayescale import engines
 from bayescale.distributions.prior import Prior
 from bayescale.engines.engine import Sampling
+from bayescale.fitting.default import LAW
 from bayescale.fitting.resolve import Fittable, require_options, require_usable, resolve
-from bayescale.models.drift import Drift
+from bayescale.models.drift_reference import REFERENCE, Drifting
 from bayescale.models.likelihood import AbstractLikelihood
-from bayescale.models.model import DRIFT
 from bayescale.posteriors.checks.gate import judged_posterior
 from bayescale.posteriors.posterior import Posterior
 from bayescale.progress import Progress, silent
@@ -20,12 +20,12 @@ from bayescale.runs.table import Runs, read_runs
 
 def fit(
     runs: Runs | pd.DataFrame | str | os.PathLike,
-    law: Fittable = "chinchilla",
+    law: Fittable = LAW,
     *,
     engine: str = "numpyro",
     likelihood: str | AbstractLikelihood | None = None,
     prior: Mapping[str, Prior | float] | None = None,
-    drift: Drift | None = DRIFT,
+    drift: Drifting = REFERENCE,
     draws: int | None = None,
     chains: int = 4,
     seed: int = 0,

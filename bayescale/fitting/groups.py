@@ -12,10 +12,11 @@ from bayescale import engines
 from bayescale.distributions.prior import Prior
 from bayescale.engines.engine import Sampling
 from bayescale.errors import RunsError, UsageError
+from bayescale.fitting.default import LAW
 from bayescale.fitting.resolve import Fittable, require_options, require_usable, resolve
-from bayescale.models.drift import Drift
+from bayescale.models.drift_reference import REFERENCE, Drifting
 from bayescale.models.likelihood import AbstractLikelihood
-from bayescale.models.model import DRIFT, Model
+from bayescale.models.model import Model
 from bayescale.models.pooling import SPREAD, Pooling
 from bayescale.posteriors.checks.gate import judged_posterior
 from bayescale.posteriors.groups import GroupPosterior
@@ -26,14 +27,14 @@ from theory.errors import did_you_mean
 
 def fit_groups(
     runs: Runs | pd.DataFrame | str | os.PathLike,
-    law: Fittable = "chinchilla",
+    law: Fittable = LAW,
     *,
     groups: str | Sequence[str] = "corpus",
     shared: Sequence[str] = (),
     separate: Sequence[str] = (),
     likelihood: str | AbstractLikelihood | None = None,
     prior: Mapping[str, Prior | float] | None = None,
-    drift: Drift | None = DRIFT,
+    drift: Drifting = REFERENCE,
     engine: str = "numpyro",
     draws: int | None = None,
     chains: int = 4,
@@ -147,7 +148,7 @@ def group_model(
     separate: Sequence[str] = (),
     likelihood: str | AbstractLikelihood | None = None,
     prior: Mapping[str, Prior | float] | None = None,
-    drift: Drift | None = DRIFT,
+    drift: Drifting = REFERENCE,
 ) -> Model:
     """The pooled model of a table; see `fit_groups`.
 

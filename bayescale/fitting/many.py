@@ -19,10 +19,11 @@ from bayescale.diagnosis import Diagnosis, Result, Status
 from bayescale.distributions.prior import Prior
 from bayescale.errors import DiagnosticsWarning, RunsError, UsageError
 from bayescale.fitting.chunk import NAME, Chunk, Fitted, fit_chunk
+from bayescale.fitting.default import LAW
 from bayescale.fitting.resolve import Fittable, require_options, require_usable, resolve_each
-from bayescale.models.drift import Drift
+from bayescale.models.drift_reference import REFERENCE, Drifting
 from bayescale.models.likelihood import AbstractLikelihood
-from bayescale.models.model import DRIFT, Model
+from bayescale.models.model import Model
 from bayescale.posteriors.labelled import record_of, to_tree
 from bayescale.posteriors.posterior import Posterior
 from bayescale.progress import Progress, silent
@@ -138,11 +139,11 @@ class Fits(Sequence[Posterior], Result):
 
 def fit_many(
     tables: Sequence[Runs | pd.DataFrame],
-    law: Fittable | Sequence[Model] = "chinchilla",
+    law: Fittable | Sequence[Model] = LAW,
     *,
     likelihood: str | AbstractLikelihood | None = None,
     prior: Mapping[str, Prior | float] | None = None,
-    drift: Drift | None = DRIFT,
+    drift: Drifting = REFERENCE,
     chains: int = 4,
     seed: int = 0,
     client: Any = None,

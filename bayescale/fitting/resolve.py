@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from bayescale.distributions.prior import Prior
 from bayescale.errors import UsageError
-from bayescale.models.drift import Drift
+from bayescale.models.drift_reference import REFERENCE, Drifting, drift_of
 from bayescale.models.likelihood import AbstractLikelihood
-from bayescale.models.model import DRIFT, Model
+from bayescale.models.model import Model
 from bayescale.runs.identifiable import require_domain, require_identifiable
 from bayescale.runs.table import Runs
 from theory.declaration.abstract_law import AbstractLaw
@@ -27,7 +27,7 @@ def resolve(
     *,
     likelihood: str | AbstractLikelihood | None = None,
     prior: Mapping[str, Prior | float] | None = None,
-    drift: Drift | None = DRIFT,
+    drift: Drifting = REFERENCE,
 ) -> Model:
     """The model of one table.
 
@@ -57,7 +57,9 @@ def resolve(
                 f"('{law.likelihood.name}'); build the model with the likelihood you want."
             )
         model = replace(law, priors=law.priors.replace(prior or {}))
-        return model if drift is DRIFT else replace(model, drift=drift)
+        if drift == REFERENCE:
+            return model
+        return replace(model, drift=drift_of(model.law, drift))
     noise = {} if likelihood is None else {"likelihood": likelihood}
     return Model.for_runs(law, runs, prior=prior, drift=drift, **noise)
 
@@ -68,7 +70,7 @@ def resolve_each(
     *,
     likelihood: str | AbstractLikelihood | None = None,
     prior: Mapping[str, Prior | float] | None = None,
-    drift: Drift | None = DRIFT,
+    drift: Drifting = REFERENCE,
 ) -> list[Model]:
     """The model of each of several tables, by the rule of `resolve`.
 

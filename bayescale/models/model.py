@@ -12,6 +12,7 @@ from bayescale.distributions.prior import Prior
 from bayescale.errors import UsageError
 from bayescale.models import likelihoods
 from bayescale.models.drift import Drift
+from bayescale.models.drift_reference import REFERENCE, Drifting, drift_of
 from bayescale.models.formulas import GIVEN_AS_TEXT, find_law, parse_law
 from bayescale.models.likelihood import AbstractLikelihood
 from bayescale.models.noise import Noise
@@ -22,9 +23,6 @@ from bayescale.runs.table import Runs, read_runs
 from theory import laws
 from theory.declaration.abstract_law import AbstractLaw
 from theory.declaration.namespace import ArrayNamespace, Environment
-
-DRIFT = Drift()
-"""Drift of a model unless it says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ class Model:
     priors: Priors
     likelihood: AbstractLikelihood
     pooling: Pooling | None = None
-    drift: Drift | None = DRIFT
+    drift: Drift | None = None
 
     @classmethod
     def for_runs(
@@ -69,7 +67,7 @@ class Model:
         *,
         likelihood: str | AbstractLikelihood = "studentt",
         prior: Mapping[str, Prior | float] | None = None,
-        drift: Drift | None = DRIFT,
+        drift: Drifting = REFERENCE,
     ) -> "Model":
         """Model with default priors scaled to a table: pivot and loss level are taken from it.
 
@@ -149,14 +147,14 @@ class Model:
         level: float = 2.7,
         likelihood: str | AbstractLikelihood = "studentt",
         prior: Mapping[str, Prior | float] | None = None,
-        drift: Drift | None = DRIFT,
+        drift: Drifting = REFERENCE,
     ) -> "Model":
         """Model with default priors at a given pivot and loss level, before any run."""
         law = find_law(law)
         known = {r.name: pivot[r.name] for r in law.resources if r.name in pivot}
         noise = likelihoods.get(likelihood).scaled_to(known)
         priors = default_priors(law, noise.priors(), pivot=pivot, level=level)
-        return cls(law, priors.replace(prior or {}), noise, drift=drift)
+        return cls(law, priors.replace(prior or {}), noise, drift=drift_of(law, drift))
 
     @property
     def free(self) -> tuple[str, ...]:

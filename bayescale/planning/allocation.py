@@ -13,6 +13,7 @@ from jaxtyping import Float
 
 from bayescale.cost import ProductCost
 from bayescale.errors import UsageError
+from bayescale.models.drift import tilted
 from bayescale.planning.budget_line import BudgetLine
 from bayescale.planning.search import best_sizes
 from bayescale.posteriors.abstract import AbstractPosterior
@@ -35,9 +36,9 @@ class Optimum:
     logs
         Log of each resource that is spent, (draw, budget).
     log_loss
-        Log loss there by the law alone, (draw, budget).
+        Log loss there by the law, its ratio of sizes tilted beyond the runs, (draw, budget).
     log_drifted
-        The same with what the law may be wrong by beyond the runs.
+        The same with its slope drifted too (`bayescale.models.drift`).
     """
 
     logs: Mapping[str, Float[np.ndarray, "draw budget"]]
@@ -71,7 +72,7 @@ def optimum(posterior: Posterior, line: BudgetLine, log_budgets: np.ndarray) -> 
         at = line.log_resources(law, log_size, log_data)
     else:
         spent = at = _product(posterior, line, rows)
-    log_loss = law.log_loss(posterior.columns, at, np)
+    log_loss = posterior.log_law(at)
     shape = log_loss.shape
     logs = {r.name: np.broadcast_to(spent[r.name], shape) for r in law.resources if r.name in spent}
     return Optimum(logs, log_loss, log_loss + posterior.log_drift(spent | _rest(at, spent)))
@@ -90,7 +91,7 @@ def losses_at(
     parts = {}
     for name, post in source.members.items():
         at = line.log_resources(post.law, *spent.values())
-        part = post.law.log_loss(post.columns, at, np)
+        part = post.log_law(at)
         parts[name] = part + post.log_drift(spent | _rest(at, spent)) if drift else part
     return source.mix(parts)
 
@@ -100,15 +101,23 @@ def _rest(at: Mapping[str, np.ndarray], spent: Mapping[str, np.ndarray]) -> dict
 
 
 def _log_sizes(posterior: Posterior, line: BudgetLine, rows: np.ndarray) -> np.ndarray:
-    law, parameters = posterior.law, posterior.columns
+    law, (tilt, top) = posterior.law, posterior.tilt
     if line.sizes:
-        return _snap(law, parameters, line, rows)
-    if (closed := closed_form(law, line)) is not None:
+        return _snap(posterior, line, rows)
+    if (closed := closed_form(law, line)) is not None and (evenly(closed) or not tilt.any()):
         ceiling = np.minimum(rows, math.log(line.compute_cap)) - closed.log_factor
         orders = dict(closed.orders)
-        log_size = closed_form_allocation(law, parameters, ceiling, orders)[N.name]
+        spent = closed_form_allocation(law, posterior.columns, ceiling, orders)
+        # At N exp(t G), D exp(-t G) lies the law's own optimum, at the same product and cost.
+        log_size = tilted(spent, [N.name, D.name], -tilt, top, np)[N.name]
         return log_size if line.plain else np.clip(log_size, *line.span(rows))
-    return best_sizes(law, parameters, line, rows, line.span(rows))
+    (piece,) = posterior.pieces()
+    return best_sizes(piece, line, rows, line.span(rows))
+
+
+def evenly(cost: ProductCost) -> bool:
+    """Whether a cost depends on the product of size and data alone."""
+    return cost.orders[N] == cost.orders[D]
 
 
 def require_balance(posterior: Posterior, found: Optimum) -> None:
@@ -155,10 +164,9 @@ def _product(posterior: Posterior, line: BudgetLine, rows: np.ndarray) -> dict[s
         raise UsageError(str(error)) from error
 
 
-def _snap(
-    law: AbstractLaw, parameters: Mapping[str, np.ndarray], line: BudgetLine, rows: np.ndarray
-) -> np.ndarray:
+def _snap(posterior: Posterior, line: BudgetLine, rows: np.ndarray) -> np.ndarray:
     """Log of the allowed size with the lowest loss, draw by draw."""
+    law, parameters = posterior.law, posterior.columns
     shape = np.broadcast_shapes(rows.shape, *(a.shape for a in parameters.values()))
     wide = np.broadcast_to(rows, shape)
     logs = line.allowed(float(np.max(rows)))
@@ -170,6 +178,7 @@ def _snap(
             log_data = line.log_data(np.full(shape, log_size), wide)
         affordable = log_data >= 0
         at = line.log_resources(law, np.full(shape, log_size), np.maximum(log_data, 0.0))
+        at = tilted(at, posterior.sizes, *posterior.tilt, np)
         kernel = np.where(affordable, law.log_kernel(parameters, at, np), np.inf)
         better = kernel < lowest
         lowest, where = np.where(better, kernel, lowest), np.where(better, log_size, where)

@@ -271,8 +271,7 @@ def _recommend(frontier: Frontier, objective: AbstractObjective) -> pd.DataFrame
         rows = {name: row[None] for name, row in at.items()}
         parts = {}
         for name, post in frontier.source.members.items():
-            columns = {n: array[:, None] for n, array in post.log_parameters.items()}
-            parts[name] = post.law.log_loss(columns, rows, np) + post.log_drift(rows)
+            parts[name] = post.log_law(rows) + post.log_drift(rows)
         log_loss = frontier.source.mix(parts)
     table = pd.DataFrame({name: np.exp(row) for name, row in at.items()})
     table["loss"] = np.exp(np.median(log_loss, axis=0))

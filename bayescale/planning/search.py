@@ -6,13 +6,14 @@ active the minimum is at the limit. The closed form (`theory.optimum`), where it
 against this.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bayescale.cost import AbstractCost
+from bayescale.models.drift import tilted
 from bayescale.planning.budget_line import BudgetLine, log_data, log_resources
 from bayescale.planning.objectives import AbstractObjective
 from bayescale.posteriors.abstract import Piece
@@ -26,8 +27,7 @@ ANYWHERE, NEAR = (65, 60), (33, 44)
 
 
 def best_sizes(
-    law: AbstractLaw,
-    parameters: Mapping[str, np.ndarray],
+    piece: Piece,
     line: BudgetLine,
     log_budgets: np.ndarray,
     span: tuple[np.ndarray, np.ndarray],
@@ -36,8 +36,8 @@ def best_sizes(
 
     Parameters
     ----------
-    law, parameters
-        The law, and its parameters as columns (draw, 1).
+    piece
+        The law and its draws.
     line
         Where the budget can be spent.
     log_budgets
@@ -48,12 +48,12 @@ def best_sizes(
     import jax
 
     shape = np.broadcast_shapes(
-        log_budgets.shape, *(np.shape(array) for array in parameters.values())
+        log_budgets.shape, *(np.shape(array) for array in piece.parameters.values())
     )
     wide = [np.broadcast_to(array, shape) for array in (log_budgets, *span)]
     with jax.enable_x64(True):
-        run = _per_draw(law, line.cost, line.repeats(law))
-        return np.asarray(run(dict(parameters), line.numbers, *wide))
+        run = _per_draw(piece.law, line.cost, line.repeats(piece.law))
+        return np.asarray(run(_numbers(piece), line.numbers, *wide))
 
 
 def best_size(
@@ -83,12 +83,17 @@ def best_size(
     """
     import jax
 
-    laws = tuple(law for law, _ in pieces)
+    laws = tuple(piece.law for piece in pieces)
     repeats = tuple(line.repeats(law) for law in laws)
-    columns = [{name: a[:, None] for name, a in parameters.items()} for _, parameters in pieces]
+    columns = [_numbers(piece) for piece in pieces]
     with jax.enable_x64(True):
         run = _over_draws(laws, line.cost, repeats, objective)
         return np.asarray(run(columns, line.numbers, best, log_budgets[None], *span))
+
+
+def _numbers(piece: Piece) -> tuple[dict[str, np.ndarray], np.ndarray, float]:
+    """What a compiled program takes of a piece."""
+    return dict(piece.parameters), piece.tilt, piece.top
 
 
 @lru_cache(maxsize=64)
@@ -96,11 +101,14 @@ def _per_draw(law: AbstractLaw, cost: AbstractCost, repeats: bool) -> Callable[.
     import jax
     import jax.numpy as jnp
 
-    def run(parameters: Any, numbers: Any, log_budget: Any, low: Any, high: Any) -> "jax.Array":
+    def run(columns: Any, numbers: Any, log_budget: Any, low: Any, high: Any) -> "jax.Array":
+        parameters, tilt, top = columns
+        sizes = [r.name for r in law.sizes]
+
         def kernel(log_size: "jax.Array") -> "jax.Array":
             data = log_data(cost, numbers, log_size, log_budget, jnp)
             at = log_resources(law, repeats, numbers, log_size, data, jnp)
-            return law.log_kernel(parameters, at, jnp)
+            return law.log_kernel(parameters, tilted(at, sizes, tilt, top, jnp), jnp)
 
         return _minimise(kernel, low, high, *ANYWHERE)
 
@@ -123,10 +131,11 @@ def _over_draws(
         def risk(log_size: "jax.Array") -> "jax.Array":
             size = log_size[None]
             data = log_data(cost, numbers, size, log_budget, jnp)
-            losses = [
-                law.log_loss(own, log_resources(law, again, numbers, size, data, jnp), jnp)
-                for law, own, again in zip(laws, columns, repeats, strict=True)
-            ]
+            losses = []
+            for law, (own, tilt, top), again in zip(laws, columns, repeats, strict=True):
+                at = log_resources(law, again, numbers, size, data, jnp)
+                sizes = [r.name for r in law.sizes]
+                losses.append(law.log_loss(own, tilted(at, sizes, tilt, top, jnp), jnp))
             return objective.risk(jnp.exp(jnp.concatenate(losses)), best, jnp)
 
         return _minimise(risk, low, high, *NEAR)

@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,24 @@ from bayescale.posteriors.distance import distance, judge_distance
 from bayescale.posteriors.prediction import Prediction
 from theory.declaration.abstract_law import AbstractLaw
 
-Piece = tuple[AbstractLaw, Mapping[str, np.ndarray]]
-"""A law, and its parameters as `AbstractLaw.log_loss` takes them, (draw,)."""
+
+class Piece(NamedTuple):
+    """A law with some of its draws.
+
+    Parameters
+    ----------
+    law
+        The law.
+    parameters
+        Its parameters as `AbstractLaw.log_loss` takes them, columns (draw, 1).
+    tilt, top
+        As `Posterior.tilt` gives them.
+    """
+
+    law: AbstractLaw
+    parameters: Mapping[str, np.ndarray]
+    tilt: np.ndarray
+    top: float
 
 
 class AbstractPosterior(Result):
@@ -91,5 +107,7 @@ class AbstractPosterior(Result):
             own = kept[(kept >= starts[name]) & (kept < starts[name] + counts[name])]
             if own.size:
                 chosen = own - starts[name]
-                out.append((post.law, {n: a[chosen] for n, a in post.log_parameters.items()}))
+                tilt, top = post.tilt
+                parameters = {n: a[chosen] for n, a in post.columns.items()}
+                out.append(Piece(post.law, parameters, tilt[chosen], top))
         return out

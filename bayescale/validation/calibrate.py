@@ -6,12 +6,13 @@ a stack knows at a cut are the forecasts of earlier cuts.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 from scipy.special import logsumexp
 
 from bayescale.diagnosis import Diagnosis, Result
@@ -19,13 +20,14 @@ from bayescale.distributions.prior import Prior
 from bayescale.errors import UsageError
 from bayescale.fitting.chunk import NAME
 from bayescale.fitting.resolve import Fittable, require_options, resolve
-from bayescale.models.drift import Drift, beyond
+from bayescale.models.drift import Drift
+from bayescale.models.drift_reference import REFERENCE, Drifting
 from bayescale.models.likelihood import AbstractLikelihood
-from bayescale.models.model import DRIFT, Model
+from bayescale.models.model import Model
 from bayescale.posteriors.posterior import Posterior
 from bayescale.progress import Progress
 from bayescale.runs.table import Runs, read_runs
-from bayescale.validation.forecast import Forecast, law_at, log_predictive, mixture
+from bayescale.validation.forecast import Forecast, log_predictive, mixture, noise_of
 from bayescale.validation.hold_out import MIN_COVERAGE
 from bayescale.validation.leave_future_out import (
     Cut,
@@ -45,8 +47,8 @@ LAWS = ("chinchilla", "share")
 
 STACK = "stack"
 
-RATES = np.geomspace(0.1, 20.0, 41)
-"""Rates of drift at which the forecasts are scored."""
+TIMES = np.geomspace(0.1, 10.0, 25)
+"""Multiples of the median scale of drift at which the forecasts are scored."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -62,7 +64,7 @@ class Calibration(Result):
     weights
         Law -> its weight in the stack at each cut.
     drifts
-        Law -> drift with the rate that the cuts teach.
+        Law -> drift with the scale that the cuts teach.
     seed
         Seed of the fits.
     """
@@ -133,13 +135,12 @@ class Calibration(Result):
             told += f" (of {len(forecasts)} fits the gate {verdict}, which count all the same)"
         if rate < MIN_COVERAGE:
             drift = self.drifts.get(name)
-            if drift is None:
+            if drift is None or drift.scale.is_fixed:
                 return f"{told}; the laws are too sure, so stack others or ask less far ahead."
-            median = float(drift.rate.scipy().median())
             return (
                 f"{told}; the law is too sure of what lies beyond the runs, so fit it with the "
-                f"drift that these cuts teach (rate {median:.2g}; `.drifts['{name}']`), or another "
-                "law."
+                f"drift that these cuts teach ({_median(drift.scale):.2g} per e-fold at a noise of "
+                f"{drift.at:g}; `.drifts['{name}']`), or another law."
             )
         if rate > 0.98:
             return f"{told}; the intervals are wider than they need be."
@@ -168,7 +169,7 @@ def calibrate(
     cuts: Sequence[float] | None = None,
     likelihood: str | AbstractLikelihood | None = None,
     prior: Mapping[str, Prior | float] | None = None,
-    drift: Drift | None = DRIFT,
+    drift: Drifting = REFERENCE,
     engine: str = NAME,
     seed: int = 0,
     progress: Progress | None = None,
@@ -290,40 +291,40 @@ def stack_ahead(outlook: Outlook) -> tuple[tuple[Forecast, ...], pd.DataFrame]:
 
 
 def learn_drift(outlook: Outlook, law: str, drift: Drift) -> Drift:
-    """Drift whose rate the forecasts of a table teach.
+    """Drift whose scale the forecasts of a table teach.
 
-    The posterior of the rate on a grid, from its distribution in `drift` and the mean log
+    The posterior of the scale on a grid, from its distribution in `drift` and the mean log
     predictive densities at each cut, which count as a few independent observations (`EVIDENCE` of
     `bayescale.validation.stacking`); a LogNormal with the same mean and variance of the logarithm.
     """
-    if drift.rate.is_fixed:
+    if drift.scale.is_fixed:
         return drift
-    prior = drift.rate.scipy()
-    log_weight = prior.logpdf(RATES) + np.log(RATES)
+    scales = TIMES * _median(drift.scale)
+    log_weight = drift.scale.scipy().logpdf(scales) + np.log(scales)
     for post, cut in zip(outlook.posteriors[law], outlook.cuts, strict=True):
-        log_weight = log_weight + EVIDENCE * _scored(post, outlook.runs.select(cut.future))
+        log_weight = log_weight + EVIDENCE * _scored(
+            post, outlook.runs.select(cut.future), drift, scales
+        )
     weight = np.exp(log_weight - logsumexp(log_weight))
-    logs = np.log(RATES)
+    logs = np.log(scales)
     mean = float(weight @ logs)
     spread = float(np.sqrt(weight @ (logs - mean) ** 2))
-    return Drift(Prior("LogNormal", mu=mean, sigma=max(spread, 0.05)))
+    return replace(drift, scale=Prior("LogNormal", mu=mean, sigma=max(spread, 0.05)))
 
 
-def _scored(posterior: Posterior, runs: Runs) -> np.ndarray:
-    """Mean log predictive density of runs at each rate of `RATES`."""
-    model = posterior.model
-    assert model is not None
-    assert posterior.observed is not None
-    sizes = [r.name for r in posterior.law.sizes]
-    seen = {name: np.log(posterior.observed.column(name)) for name in sizes}
-    mean, rows = law_at(posterior, runs)
-    noise, log_loss = posterior.noise_draws, np.log(runs.loss)
-    z = np.random.default_rng([posterior.seed, 0x2A7E]).standard_normal((len(mean), 1))
-    unit = model.likelihood.scale(noise) * beyond(seen, rows.log_resources, sizes) * z
-    found = [
-        np.mean(
-            log_predictive(model.likelihood.noise(mean + rate * unit, noise, rows, np), log_loss)
-        )
-        for rate in RATES
-    ]
+def _median(prior: Prior) -> float:
+    return float(prior.scipy().median())
+
+
+def _scored(
+    posterior: Posterior, runs: Runs, drift: Drift, scales: np.ndarray
+) -> Float[np.ndarray, " scale"]:
+    """Mean log predictive density of runs at each scale of a drift."""
+    assert posterior.model is not None
+    log_loss, found = np.log(runs.loss), []
+    for scale in scales:
+        drifted = replace(drift, scale=Prior.fixed(float(scale)))
+        post = replace(posterior, model=replace(posterior.model, drift=drifted))
+        noise = noise_of(post, runs, np.random.default_rng(posterior.seed))
+        found.append(np.mean(log_predictive(noise, log_loss)))
     return np.array(found)

@@ -99,22 +99,32 @@ def forecast(posterior: Posterior, runs: Runs, *, force: bool = False) -> Foreca
     if len(runs) == 0:
         raise RunsError("no run is held out; choose a cut that leaves some on either side.")
     posterior.diagnosis.require(force=force)
-    mean, rows = law_at(posterior, runs)
-    mean = mean + posterior.log_drift(rows.log_resources)
-    noise = posterior.model.likelihood.noise(mean, posterior.noise_draws, rows, np)
+    rng = np.random.default_rng(posterior.seed)
+    noise = noise_of(posterior, runs, rng)
     log_loss = np.log(runs.loss)
     return Forecast(
         log_loss=log_loss,
-        draws=noise.sample(np.random.default_rng(posterior.seed), mean.shape),
+        draws=noise.sample(rng, np.shape(noise.location)),
         log_density=log_predictive(noise, log_loss),
     )
 
 
-def law_at(posterior: Posterior, runs: Runs) -> tuple[Float[np.ndarray, "draw run"], Observations]:
-    """The law's log loss at runs of which only the resources are known, and those runs."""
+def noise_of(posterior: Posterior, runs: Runs, rng: np.random.Generator) -> Noise:
+    """Distribution of the log loss of new runs draw by draw, (draw, run), drift included.
+
+    Parameters
+    ----------
+    posterior
+        With a likelihood.
+    runs
+        Of which only the resources are looked at.
+    rng
+        Draws how single runs scatter beyond those that were fitted.
+    """
+    assert posterior.model is not None
     rows = {r.name: np.log(runs.column(r.name))[None, :] for r in posterior.law.resources}
-    columns = {name: array[:, None] for name, array in posterior.log_parameters.items()}
-    return posterior.law.log_loss(columns, rows, np), Observations(rows)
+    mean = posterior.log_law(rows) + posterior.log_drift(rows) + posterior.log_scatter(rows, rng)
+    return posterior.model.likelihood.noise(mean, posterior.noise_draws, Observations(rows), np)
 
 
 def log_predictive(noise: Noise, log_loss: np.ndarray) -> Float[np.ndarray, " run"]:

@@ -1,42 +1,26 @@
-"""Forecasts of larger runs on eighteen real tables, by one protocol: what laws get wrong, where.
+"""Nineteen real tables divided into runs to fit and larger runs to forecast, by one protocol.
 
-    BAYESCALE_DATA=... python tests/benchmarks/extrapolation.py forecasts
+    BAYESCALE_DATA=... python tests/benchmarks/extrapolation.py
 
 A table is sorted by compute. Candidate cuts lie at gaps between budgets of more than 2%, with at
 least 12 runs below (3 model sizes, 4 data sizes) and at least 3 runs at three times the cut or
 more, which are forecast. *late* is the last cut with enough runs to forecast, *early* the first
-with enough to fit, *ext* all rows against runs that the source itself held out. Settings of one
-source are not independent: average within a source first.
-
-`forecasts` fits every law to every setting (`bs.fit_many`) and keeps, of each run ahead, its
-distance beyond the fitted ones (e-folds), its log loss less the law's median, and the sd of the
-law's own posterior there, beside the noise scale: `extrapolation.json`. From these errors a
-reference class of drifts can be learnt, leaving sources out.
+with enough to fit, *ext* all rows against runs that the source itself held out. To these come the
+four settings of the published comparison on `epoch_chinchilla`: with and without its five highest
+losses, runs below 2e19 or 1e20 FLOP against those above 5e20. Settings of one source are not
+independent: average within a source first. The command lists them.
 """
 
-import argparse
-import json
-import time
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
-from typing import Any
 
-import jax
 import numpy as np
 import pandas as pd
 
 import bayescale as bs
-from bayescale.models.drift import beyond
 from bayescale.runs.datasets import cache_folder
 from bayescale.runs.table import Runs
-
-jax.config.update("jax_enable_x64", True)
-
-RESULTS = Path(__file__).with_suffix(".json")
-LAWS = ("chinchilla", "share")
 
 NEW = {
     "farseer": ("farseer",),
@@ -129,51 +113,14 @@ def settings() -> Iterator[Setting]:
                 yield Setting(source, name, "early", runs.select(past), runs.select(future))
         if held is not None:
             yield Setting(source, name, "ext", runs, held)
-
-
-def forecasts() -> dict[str, Any]:
-    start = time.process_time()
-    every = list(settings())
-    out: dict[str, Any] = {
-        one.name: {"source": one.source, "table": one.table, "n_past": len(one.past)}
-        for one in every
-    }
-    for law in LAWS:
-        fits = bs.fit_many([one.past for one in every], law, seed=0)
-        for one, post in zip(every, fits, strict=True):
-            sizes = {name: one.future.column(name) for name in post.sizes}
-            said = np.log(post.predict(drift=False, force=True, **sizes).draws)
-            logs = {name: np.log(size) for name, size in sizes.items()}
-            assert post.seen is not None
-            assert post.model is not None
-            scale = post.model.likelihood.scale(post.noise_draws)
-            error = np.log(one.future.loss) - np.median(said, axis=0)
-            out[one.name][law] = {
-                "status": str(post.diagnosis.status),
-                "distance": rounded(beyond(post.seen, logs, post.sizes)),
-                "error": rounded(error),
-                "sd": rounded(said.std(axis=0)),
-                "scale": float(f"{np.median(scale):.4g}"),
-            }
-    command = "python tests/benchmarks/extrapolation.py forecasts"
-    spent = round(time.process_time() - start)
-    return {"command": command, "seed": 0, "cpu_s": spent, "settings": out}
-
-
-def rounded(values: np.ndarray) -> list[float]:
-    return [float(f"{value:.4g}") for value in values]
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("settings", "forecasts"))
-    warnings.simplefilter("ignore")
-    if parser.parse_args().what == "settings":
-        for one in settings():
-            print(f"{one.name}: {len(one.past)} fitted, {len(one.future)} forecast")
-        return
-    RESULTS.write_text(json.dumps(forecasts(), indent=1) + "\n", "utf-8")
+    epoch = bs.load("epoch_chinchilla")
+    for label, runs in (("245 rows", epoch), ("240 rows", epoch.drop_highest_losses(5))):
+        compute = runs.column("C")
+        for cut in (2e19, 1e20):
+            past, future = runs.select(compute < cut), runs.select(compute > 5e20)
+            yield Setting("epoch_chinchilla", label, f"below {cut:.0e}", past, future)
 
 
 if __name__ == "__main__":
-    main()
+    for one in settings():
+        print(f"{one.name}: {len(one.past)} fitted, {len(one.future)} forecast")

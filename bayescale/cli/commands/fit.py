@@ -8,13 +8,14 @@ import typer
 from bayescale.cli.inputs import pairs, print_posterior, read_table
 from bayescale.cli.options import MAP, AsJson, Columns, Engine, Force, Likelihood, Part, Seed, Table
 from bayescale.cli.output import progress_line
+from bayescale.fitting.default import LAW
 
 
 def fit(
     table: Table,
     law: Annotated[
         str, typer.Option(help="A law of `bayescale laws`, or a formula in N, D, C.")
-    ] = "chinchilla",
+    ] = LAW,
     engine: Engine = "numpyro",
     likelihood: Likelihood = "studentt",
     part: Part = None,

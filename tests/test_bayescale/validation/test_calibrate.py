@@ -16,7 +16,7 @@ from bayescale.models.density import Density
 from bayescale.models.drift import Drift
 from bayescale.models.model import Model
 from bayescale.runs.table import Runs
-from bayescale.validation.calibrate import RATES, calibrate
+from bayescale.validation.calibrate import TIMES, calibrate
 from bayescale.validation.simulation_based import (
     Ranks,
     ecdf_difference,
@@ -61,9 +61,8 @@ def test_a_right_law_covers_and_a_bent_one_does_not(results: dict[str, bs.Calibr
 def test_the_drift_that_the_cuts_teach_is_larger_where_the_law_bends(
     results: dict[str, bs.Calibration],
 ) -> None:
-    rates = {n: r.drifts["power"].rate.scipy().median() for n, r in results.items()}
-    assert rates["bent"] > 3.0 > rates["straight"]
-    assert RATES[0] < rates["straight"]
+    scales = {n: r.drifts["power"].scale.scipy().median() for n, r in results.items()}
+    assert scales["bent"] > 3.0 > scales["straight"] > TIMES[0]
     # With it, the same forecasts cover better.
     again = calibrate(
         curve(0.03), law="power", cuts=[3e7, 1e8], seed=1, drift=results["bent"].drifts["power"]
@@ -71,8 +70,8 @@ def test_the_drift_that_the_cuts_teach_is_larger_where_the_law_bends(
     before, after = (r.summary().loc["power"] for r in (results["bent"], again))
     assert after["coverage_90"] > before["coverage_90"] + 0.2
     assert after["interval_score_90"] < before["interval_score_90"]
-    fixed = replace(again, drifts={"power": Drift(Prior.fixed(2.0))})
-    assert fixed.to_dict()["drifts"]["power"]["rate"]["value"] == 2.0
+    fixed = replace(again, drifts={"power": Drift.in_noise(Prior.fixed(2.0))})
+    assert fixed.to_dict()["drifts"]["power"]["scale"]["value"] == 2.0
 
 
 @pytest.mark.slow

@@ -1,0 +1,257 @@
+"""The reference class of drifts, learnt: one hierarchical model of what laws forecast wrongly.
+
+    BAYESCALE_DATA=... python tests/benchmarks/drift_reference.py
+
+Every setting of `extrapolation.py` gives the errors of a law's forecasts, e = log loss less the
+median of the law's posterior, for up to 16 of its runs spread over their distances g. In the model
+
+    e ~ Normal(kappa m g,  S + sigma^2 v I
+                           + kappa^2 (g g' + own^2 diag(g^2)) + tilt^2 (G r)(G r)'),
+    log kappa = log scale + power log(sigma/at) + spread xi,   xi ~ Normal(0, 1) a setting,
+
+S is the covariance of the law's own posterior, sigma^2 v the variance of the noise, G the distance
+of the product of sizes, and r how log loss changes with the ratio of sizes (`bayescale.models.
+drift`). xi is integrated out on a grid. Settings of a source share its weight, and a setting counts
+as three observations whatever the number of its runs, because their errors are common: a composite
+likelihood. NUTS (NumPyro) samples scale, power, spread, m, own and tilt; what is shipped is the
+prior that they imply for a setting not seen yet: log scale with the spread between settings and the
+uncertainty of its mean, m with its uncertainty, the other numbers at their medians.
+
+The command prints each law's numbers, all sources together and each left out, keeps them in
+`drift_reference.json`, and writes `bayescale/models/drift_reference.toml`.
+"""
+
+import json
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import numpyro
+import numpyro.distributions as dist
+from extrapolation import settings
+from fitted import LAWS, fitted
+from numpyro.infer import MCMC, NUTS
+
+from bayescale.distributions.prior import Prior
+from bayescale.models.drift import Drift, beyond, largest_product
+from bayescale.models.drift_reference import PATH
+from bayescale.posteriors.posterior import Posterior
+from bayescale.runs.table import Runs
+
+jax.config.update("jax_enable_x64", True)
+
+RESULTS = Path(__file__).with_suffix(".json")
+COMMAND = "python tests/benchmarks/drift_reference.py"
+RUNS, COUNTS, AT, SEED = 16, 3.0, 0.004, 0
+"""Runs of a setting that are looked at; observations that they count as; noise scale of reference;
+seed."""
+
+GRID = np.linspace(-3.0, 3.0, 21)
+TAILS = 3.0
+"""Degrees of freedom below which a Student-t counts as one of these: a few gross errors among the
+smaller runs say little of the scatter of the larger ones."""
+
+STEP = 1e-3
+
+
+@dataclass(frozen=True)
+class Errors:
+    """What a law forecast wrongly in one setting: arrays (run,), padded to `RUNS`."""
+
+    error: np.ndarray
+    distance: np.ndarray
+    ratio: np.ndarray
+    covariance: np.ndarray
+    variance: np.ndarray
+    there: np.ndarray
+    sigma: float
+
+
+def errors_of(post: Posterior, future: Runs) -> Errors:
+    assert post.seen is not None
+    logs = {name: np.log(future.column(name)) for name in post.sizes}
+    distance = beyond(post.seen, logs, post.sizes)
+    order = np.argsort(distance, kind="stable")
+    chosen = order[np.unique(np.linspace(0, len(order) - 1, RUNS).round().astype(int))]
+    rows = {name: log[None, chosen] for name, log in logs.items()}
+    draws = post.log_law(rows, tilt=False)
+    n, ahead = len(chosen), largest_product(post.seen, post.sizes)
+    product = np.maximum(sum(row[0] for row in rows.values()) - ahead, 0.0)
+    size, data = post.sizes
+    moved = [
+        np.median(post.log_law(rows | {size: rows[size] + s, data: rows[data] - s}, tilt=False), 0)
+        for s in (STEP, -STEP)
+    ]
+    noise = {name: float(np.median(v)) for name, v in post.noise_draws.items()}
+    nu = max(noise.get("nu", np.inf), TAILS)
+    variance = noise["sigma"] ** 2 * (1.0 if np.isinf(nu) else nu / (nu - 2.0) if nu > 2 else 3.0)
+
+    def padded(values: np.ndarray, fill: float = 0.0) -> np.ndarray:
+        return np.concatenate([values, np.full(RUNS - n, fill)])
+
+    covariance = np.zeros((RUNS, RUNS))
+    covariance[:n, :n] = np.cov(draws, rowvar=False).reshape(n, n)
+    error = np.log(future.loss)[chosen] - np.median(draws, axis=0)
+    return Errors(
+        padded(error),
+        padded(distance[chosen]),
+        padded(product * (moved[0] - moved[1]) / (2 * STEP)),
+        covariance,
+        padded(np.full(n, variance), 1.0),
+        padded(np.ones(n)),
+        noise["sigma"],
+    )
+
+
+def log_density(theta: dict[str, Any], data: dict[str, Any]) -> Any:
+    """Log likelihood of each setting, xi integrated out."""
+    g, r, there = data["distance"], data["ratio"], data["there"]
+    identity = jnp.eye(RUNS)
+    mask = there[:, :, None] * there[:, None, :]
+    plain = data["covariance"] + identity * data["variance"][:, :, None]
+    plain = plain + theta["tilt"] ** 2 * r[:, :, None] * r[:, None, :]
+    of_kappa = g[:, :, None] * g[:, None, :] + theta["own"] ** 2 * identity * g[:, :, None] ** 2
+    centre = jnp.log(theta["scale"]) + theta["power"] * jnp.log(data["sigma"] / AT)
+
+    def at(xi: Any) -> Any:
+        kappa = jnp.exp(centre + theta["spread"] * xi)[:, None]
+        covariance = (plain + kappa[:, :, None] ** 2 * of_kappa) * mask
+        factor = jnp.linalg.cholesky(covariance + identity * (1.0 - there)[:, :, None])
+        left = ((data["error"] - kappa * theta["lean"] * g) * there)[..., None]
+        z = jax.scipy.linalg.solve_triangular(factor, left, lower=True)[..., 0]
+        logs = jnp.log(jnp.diagonal(factor, axis1=1, axis2=2)).sum(axis=1)
+        return -0.5 * (z**2).sum(axis=1) - logs
+
+    weights = -0.5 * GRID**2
+    found = jax.vmap(at)(jnp.asarray(GRID)) + (weights - jax.nn.logsumexp(weights))[:, None]
+    return jax.nn.logsumexp(found, axis=0)
+
+
+def model(data: dict[str, Any], weight: Any) -> None:
+    theta = {
+        "scale": numpyro.sample("scale", dist.LogNormal(math.log(0.01), 1.0)),
+        "power": numpyro.sample("power", dist.TruncatedNormal(0.25, 0.25, low=0.0)),
+        "spread": numpyro.sample("spread", dist.LogNormal(math.log(0.5), 0.4)),
+        "lean": numpyro.sample("lean", dist.Normal(0.0, 1.0)),
+        "own": numpyro.sample("own", dist.LogNormal(math.log(0.2), 0.7)),
+        "tilt": numpyro.sample("tilt", dist.LogNormal(math.log(0.05), 0.7)),
+    }
+    numpyro.factor("errors", jnp.sum(weight * log_density(theta, data)))
+
+
+def learn(data: dict[str, Any], weight: np.ndarray) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Draws of the numbers of the reference class, and how their chains went."""
+    mcmc = MCMC(
+        NUTS(model), num_warmup=500, num_samples=500, num_chains=2, chain_method="vectorized",
+        progress_bar=False,
+    )  # fmt: skip
+    mcmc.run(jax.random.key(SEED), data, jnp.asarray(weight))
+    draws = {name: np.asarray(v) for name, v in mcmc.get_samples(group_by_chain=True).items()}
+    told = numpyro.diagnostics.summary(draws)
+    checks = {
+        "r_hat": round(max(float(one["r_hat"]) for one in told.values()), 4),
+        "ess": round(min(float(one["n_eff"]) for one in told.values())),
+        "divergences": int(mcmc.get_extra_fields()["diverging"].sum()),
+    }
+    return {name: v.reshape(-1) for name, v in draws.items()}, checks
+
+
+def implied(draws: dict[str, np.ndarray]) -> Drift:
+    """The drift of a setting not seen yet."""
+    logs = np.log(draws["scale"])
+    spread = math.sqrt(float(np.var(logs) + np.mean(draws["spread"] ** 2)))
+    middle = {name: float(f"{np.median(v):.3g}") for name, v in draws.items()}
+    return Drift(
+        Prior("LogNormal", mu=round(float(np.mean(logs)), 3), sigma=round(spread, 3)),
+        power=middle["power"],
+        at=AT,
+        lean=Prior(
+            "Normal",
+            mu=round(float(np.mean(draws["lean"])), 3),
+            sigma=round(float(np.std(draws["lean"])), 3),
+        ),
+        tilt=middle["tilt"],
+        own=middle["own"],
+    )
+
+
+def weights_of(sources: Sequence[str], data: dict[str, Any], leave_out: str = "") -> np.ndarray:
+    share = np.array([0.0 if s == leave_out else 1.0 / sources.count(s) for s in sources])
+    return share * COUNTS / data["there"].sum(axis=1)
+
+
+def stacked(found: Sequence[Errors]) -> dict[str, Any]:
+    return {
+        name: np.stack([getattr(one, name) for one in found]) for name in Errors.__annotations__
+    }
+
+
+def reference(law: str) -> dict[str, Any]:
+    """The numbers of one law: with all sources, and with each left out."""
+    every = list(settings())
+    sources = [one.source for one in every]
+    data = stacked([errors_of(fitted(one, law), one.future) for one in every])
+    out = {}
+    for left in ("", *dict.fromkeys(sources)):
+        draws, checks = learn(data, weights_of(sources, data, left))
+        table = {
+            n: [float(f"{x:.3g}") for x in np.quantile(v, [0.05, 0.5, 0.95])]
+            for n, v in draws.items()
+        }
+        out[left or "all"] = {"drift": implied(draws).to_dict(), "quantiles": table, **checks}
+        print(law, left or "all", {n: q[1] for n, q in table.items()}, checks, flush=True)
+    return out
+
+
+def written(found: dict[str, Any]) -> str:
+    """The file that is shipped."""
+    every = list(settings())
+    names = sorted({f"{one.source} {one.table}".strip() for one in every})
+    lines = [
+        "# What fitted laws were wrong by beyond their runs; see drift_reference.py beside this.",
+        f"# Written by: {COMMAND}",
+        "version = 1",
+        f"seed = {SEED}",
+        f"settings = {len(every)}",
+        f"sources = {json.dumps(sorted({one.source for one in every}))}",
+        f"tables = {json.dumps(names, indent=4)}",
+    ]
+    for law, one in found.items():
+        drift = Drift.from_dict(one["all"]["drift"])
+        scale, lean = drift.scale.arguments, drift.lean.arguments
+        lines += [
+            f"\n[laws.{law}]",
+            f"at = {drift.at}",
+            f"power = {drift.power}",
+            f"scale = {{ mu = {scale['mu']}, sigma = {scale['sigma']} }}",
+            f"lean = {{ mu = {lean['mu']}, sigma = {lean['sigma']} }}",
+            f"tilt = {drift.tilt}",
+            f"own = {drift.own}",
+        ]
+    lines += [
+        "\n# In units of the noise scale: chosen on 44 learning curves, before the tables above.",
+        '[laws."one size"]',
+        "at = 1.0",
+        "power = 1.0",
+        "scale = { mu = 0.0, sigma = 0.5 }",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    start = time.process_time()
+    found = {law: reference(law) for law in LAWS}
+    spent = round(time.process_time() - start)
+    kept = {"command": COMMAND, "seed": SEED, "cpu_s": spent, "laws": found}
+    RESULTS.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
+    PATH.write_text(written(found), "utf-8")
+
+
+if __name__ == "__main__":
+    main()
