@@ -3,10 +3,10 @@
     BAYESCALE_DATA=... make calibration
 
 or ``python tests/benchmarks/calibration.py``. Each setting of `extrapolation.py` is fitted below
-its cut (`fitted.py`, kept, so that a run that stops goes on) and forecasts the runs ahead. The drift
-is the one that the *other* sources teach (`drift_reference.py`), so that the figures predict what a
-source not seen yet will find. Beside it, on the same runs: the drift as shipped, version 0.1's
-drift, none, one slope a run in place of one a table, a Huber fit with bootstrap, and least squares
+its cut (`fitted.py`, kept, so that a run that stops goes on) and forecasts the runs ahead. The
+drift is the one that the *other* sources teach (`drift_reference.py`), so that the figures predict
+what a source not seen yet will find. Beside it, on the same runs: the drift as shipped, that of
+0.1, none, one slope a run in place of one a table, a Huber fit with bootstrap, and least squares
 with the delta method. Scores are averages within a setting, then within a source, then over
 sources. *joint* is the coverage of the mean error of all forecasts of a setting. `calibration.json`
 keeps everything.

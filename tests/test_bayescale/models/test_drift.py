@@ -60,7 +60,9 @@ def test_runs_beyond_scatter_each_on_its_own_within_they_do_not(ladder: bs.Poste
     scatter = ladder.log_scatter(far, np.random.default_rng(0))
     assert abs(np.corrcoef(scatter.T)[0, 1]) < 0.1
     assert ladder.drifts is not None
-    want = np.sqrt(np.mean((ladder.drifts.own * 4.0) ** 2))
+    assert ladder.seen is not None
+    away = beyond(ladder.seen, far, ["N", "D"])[0, 0]
+    want = away * np.sqrt(np.mean(ladder.drifts.own**2))
     assert scatter.std() == pytest.approx(want, rel=0.1)
 
 
