@@ -49,10 +49,13 @@ class Diagnosis:
         Why the posterior must not be used.
     warnings
         What to keep in mind when it is.
+    notes
+        What was found and is no reason for doubt.
     """
 
     refusals: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def status(self) -> Status:
@@ -67,15 +70,20 @@ class Diagnosis:
         return self.refusals + self.warnings
 
     def __add__(self, other: "Diagnosis") -> "Diagnosis":
-        return Diagnosis(self.refusals + other.refusals, self.warnings + other.warnings)
+        return Diagnosis(
+            self.refusals + other.refusals,
+            self.warnings + other.warnings,
+            self.notes + other.notes,
+        )
 
     def labelled(self, label: str) -> "Diagnosis":
         """The same verdict, each reason with a label before it."""
-        refusals, warned = (
-            tuple(f"{label}: {reason}" for reason in reasons)
-            for reasons in (self.refusals, self.warnings)
+        return Diagnosis(
+            *(
+                tuple(f"{label}: {sentence}" for sentence in sentences)
+                for sentences in (self.refusals, self.warnings, self.notes)
+            )
         )
-        return Diagnosis(refusals, warned)
 
     def warn(self, *, stacklevel: int) -> None:
         """Warn with all reasons, by `DiagnosticsWarning`, where the status is not ``ok``."""
@@ -99,10 +107,12 @@ class Diagnosis:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
-        return {"status": str(self.status), "reasons": list(self.reasons)}
+        told = {"status": str(self.status), "reasons": list(self.reasons)}
+        return told | ({"notes": list(self.notes)} if self.notes else {})
 
     def __str__(self) -> str:
-        return "\n".join([str(self.status), *(f"- {reason}" for reason in self.reasons)])
+        reasons = [f"- {reason}" for reason in self.reasons]
+        return "\n".join([str(self.status), *reasons, *(f"- note: {n}" for n in self.notes)])
 
 
 class Result(ABC):

@@ -13,6 +13,8 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
 Force = Annotated[bool, typer.Option(help="Go on where diagnostics refuse; the output says so.")]
 
 
+NoDrift = Annotated[bool, typer.Option("--no-drift", help="Take the law as exact beyond the runs.")]
+
 Saved = Annotated[Path, typer.Argument(help="A posterior saved by `bayescale fit -o`.")]
 
 

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pandas as pd
 
@@ -9,10 +10,12 @@ from bayescale import engines
 from bayescale.distributions.prior import Prior
 from bayescale.engines.engine import Sampling
 from bayescale.fitting.default import LAW
+from bayescale.fitting.own_cuts import own_cuts
 from bayescale.fitting.resolve import Fittable, require_options, require_usable, resolve
 from bayescale.models.drift_reference import REFERENCE, Drifting
 from bayescale.models.likelihood import AbstractLikelihood
 from bayescale.posteriors.checks.gate import judged_posterior
+from bayescale.posteriors.checks.own_cuts import KEY
 from bayescale.posteriors.posterior import Posterior
 from bayescale.progress import Progress, silent
 from bayescale.runs.table import Runs, read_runs
@@ -99,6 +102,8 @@ def fit(
     model = resolve(law, table, likelihood=likelihood, prior=prior, drift=drift)
     require_usable(table, model)
     result = sampler.sample(model, table, Sampling(draws, chains, seed, progress or silent))
-    posterior = judged_posterior(model, table, result, engine=engine, seed=seed)
+    found = own_cuts(model, table, seed=seed)
+    told = replace(result, facts={**result.facts, KEY: found} if found else result.facts)
+    posterior = judged_posterior(model, table, told, engine=engine, seed=seed)
     posterior.diagnosis.warn(stacklevel=2)
     return posterior

@@ -47,6 +47,7 @@ def plan(
     hardware: Hardware | None = None,
     batch: float | None = None,
     at: Mapping[str, float] | None = None,
+    drift: bool = True,
     force: bool = False,
 ) -> Plan:
     """Spend a budget, find the budget for a target, or judge an allocation.
@@ -66,8 +67,8 @@ def plan(
         Budget in FLOP, or several; serving is part of it where `inference_tokens` are given.
     target, confidence
         Loss to reach, or several, and the probability with which: the plan is then at the least
-        budget that does (`bayescale.planning.targets`). A target that no budget reaches so surely
-        gets no plan, but a sentence with the probability that it is unreachable.
+        budget that does (`bayescale.planning.targets`). For a target that no budget reaches so
+        surely it is at the budget that is surest to, and a sentence says how sure that is.
     allocation
         N and D to be judged: the plan is at its compute, and `Plan.present` holds its loss,
         regret and waste.
@@ -96,6 +97,10 @@ def plan(
         Tokens a batch, to be compared with the critical batch in `Plan.bill`.
     at
         Any other resource of the law, by name.
+    drift
+        Include what the law may be wrong by beyond the runs (`bayescale.models.drift`): in the
+        loss, in the best ratio of sizes, and in the budget of a target. Without it the plan is that
+        of the law alone.
     force
         Plan even where the gate refuses; the result is then marked as not trusted.
 
@@ -123,6 +128,8 @@ def plan(
     2.47
     """
     posterior.diagnosis.require(force=force)
+    if not drift:
+        posterior = posterior.exact
     for name, given, kind in (("limits", limits, Limits), ("hardware", hardware, Hardware)):
         if given is not None and not isinstance(given, kind):
             raise UsageError(
@@ -161,8 +168,7 @@ def plan(
     if target is not None:
         _require_target(line, objective)
         targets = budgets_for(posterior, line, target, confidence)
-        reached = targets.compute[np.isfinite(targets.compute)]
-        found = planned(reached, Quantile(confidence), present)
+        found = planned(targets.best[targets.reached > 0], Quantile(confidence), present)
         doubts = Diagnosis(warnings=targets.reasons())
         return replace(found, targets=targets, diagnosis=found.diagnosis + doubts)
     chosen = objectives.get("median" if objective is None else objective)

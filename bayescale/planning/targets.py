@@ -3,6 +3,10 @@
 The budget at a confidence is the least C for which one allocation (N, D), chosen before the law is
 known, has ``P(L(N, D) <= target) >= confidence`` over draws, what the law may be wrong by beyond
 the runs included. A point estimate's budget reaches its target about every other time.
+
+What the law may be wrong by grows with distance, so that a far target may be out of reach at a high
+confidence whatever is spent. Then the answer is the highest confidence that a budget within the
+range believed has (`bayescale.posteriors.distance`), and what the law alone would take.
 """
 
 import math
@@ -23,6 +27,8 @@ from bayescale.planning.objectives import AbstractObjective
 from bayescale.planning.objectives.median import Median
 from bayescale.planning.objectives.quantile import Quantile
 from bayescale.posteriors.abstract import AbstractPosterior
+from bayescale.posteriors.distance import REFUSE
+from theory.declaration.symbols import D, N
 
 SCAN = 160
 """Budgets at which a coarse look brackets the answer, evenly spaced in the log."""
@@ -46,18 +52,29 @@ class Targets:
         Probability with which each is to be reached.
     compute
         Least budget in FLOP that reaches each with that probability; infinite where none does.
+    law_alone
+        The same with the law taken as exact beyond the runs.
+    reached
+        Highest probability with which a budget within the range believed reaches each; the
+        confidence asked, where that is reached.
+    best
+        The least budget that has it; infinite where none reaches the target at all.
     needed
-        Budget that each draw would need were it known to be true; infinite where none suffices.
+        Budget that each draw's law would need were it known to be true, its slope not drifted;
+        infinite where none suffices.
     """
 
     loss: Float[np.ndarray, " target"]
     confidence: float
     compute: Float[np.ndarray, " target"]
+    law_alone: Float[np.ndarray, " target"]
+    reached: Float[np.ndarray, " target"]
+    best: Float[np.ndarray, " target"]
     needed: Float[np.ndarray, "draw target"]
 
     @property
     def unreachable(self) -> Float[np.ndarray, " target"]:
-        """Probability that no budget reaches each target."""
+        """Probability that by the law alone no budget reaches each target."""
         return np.mean(np.isinf(self.needed), axis=0)
 
     def summary(self) -> pd.DataFrame:
@@ -66,10 +83,20 @@ class Targets:
         Returns
         -------
         pandas.DataFrame
-            Index: target. Columns: confidence, compute (infinite where no budget is enough), q10,
-            q50, q90 of the budget that each draw needs, unreachable (probability).
+            Index: target. Columns: confidence, compute (infinite where no budget is enough),
+            reached (the highest confidence that a budget has) and best (that budget), law_alone
+            (compute with the law taken as exact), q10, q50, q90 of the budget that each draw's law
+            needs, unreachable (probability that by the law alone none is enough).
         """
-        table = pd.DataFrame({"confidence": self.confidence, "compute": self.compute})
+        table = pd.DataFrame(
+            {
+                "confidence": self.confidence,
+                "compute": self.compute,
+                "reached": self.reached,
+                "best": self.best,
+                "law_alone": self.law_alone,
+            }
+        )
         for name, level in QUANTILES.items():
             # Between a number and infinity there is no quantile by interpolation.
             table[name] = np.quantile(self.needed, level, axis=0, method="higher")
@@ -78,16 +105,25 @@ class Targets:
 
     def reasons(self) -> tuple[str, ...]:
         """A sentence for each target that no budget reaches with the confidence asked."""
-        out = []
-        for target, compute, never in zip(self.loss, self.compute, self.unreachable, strict=True):
-            if np.isfinite(compute):
-                continue
-            out.append(
-                f"a loss of {target:g} is not reachable at any budget with probability "
-                f"{never:.3g} under these limits, so no budget reaches it with confidence "
-                f"{self.confidence:g}; ask for a higher loss or a lower confidence."
+        return tuple(self._reason(i) for i in np.flatnonzero(np.isinf(self.compute)))
+
+    def _reason(self, i: int) -> str:
+        asked = f"a loss of {self.loss[i]:g} with confidence {self.confidence:g}"
+        most = (
+            f"{self.reached[i]:.2g}, at {self.best[i]:.3g} FLOP" if self.reached[i] > 0 else "none"
+        )
+        told = f"no budget within the range believed reaches {asked}: the highest is {most}"
+        if np.isfinite(self.law_alone[i]):
+            return (
+                f"{told}. By the law alone (drift=False, --no-drift) {self.law_alone[i]:.3g} FLOP "
+                "would do; between the two stands what the law may be wrong by beyond the runs, "
+                "which runs in between would narrow. Plan for a higher loss or a lower confidence "
+                "until then."
             )
-        return tuple(out)
+        return (
+            f"{told}. By the law alone it is out of reach under these limits with probability "
+            f"{self.unreachable[i]:.3g}; ask for a higher loss or a lower confidence."
+        )
 
 
 def budgets_for(
@@ -119,9 +155,17 @@ def budgets_for(
         raise UsageError(f"target must be a positive loss in nats per token; got {targets}.")
     if not 0 < confidence < 1:
         raise UsageError(f"confidence is a probability between 0 and 1; got {confidence:g}.")
-    compute = [_budget(source, line, float(np.log(loss)), confidence) for loss in losses]
-    needed = [np.exp(least_compute(source, line, float(np.log(loss)))) for loss in losses]
-    return Targets(losses, confidence, np.exp(compute), np.concatenate(needed, axis=1))
+    logs = np.log(losses).tolist()
+    compute = np.exp([_budget(source, line, at, confidence) for at in logs])
+    alone = np.exp([_budget(source.exact, line, at, confidence) for at in logs])
+    best = [
+        (confidence, budget) if np.isfinite(budget) else _surest(source, line, at)
+        for budget, at in zip(compute, logs, strict=True)
+    ]
+    reached, where = np.array(best).T
+    needed = [np.exp(least_compute(source, line, at)) for at in logs]
+    needed = np.concatenate(needed, axis=1)
+    return Targets(losses, confidence, compute, alone, reached, where, needed)
 
 
 def reach(frontier: Frontier, objective: AbstractObjective) -> Float[np.ndarray, "draw budget"]:
@@ -143,10 +187,10 @@ def _budget(
             return low
         return cast(float, optimize.brentq(short, low, high, args=(objective,), xtol=precision))
 
-    scan = np.linspace(smallest(line), LARGEST, SCAN)
     # The median of N takes no search, and is close: the loss is flat.
     easy, exact = Median(), Quantile(confidence)
-    gaps = np.quantile(reach(Frontier(source, line, scan), easy), confidence, axis=0) - log_target
+    scan, losses = _look(source, line)
+    gaps = np.quantile(losses, confidence, axis=0) - log_target
     enough = np.flatnonzero(gaps <= 0)
     if not enough.size:
         # What the law may be wrong by grows with distance, so that a quantile may turn up again.
@@ -160,3 +204,23 @@ def _budget(
     while below > scan[0] and short(below, exact) <= 0:
         below -= FLAT
     return root(max(below, float(scan[0])), above, exact, PRECISION)
+
+
+def _look(source: AbstractPosterior, line: BudgetLine) -> tuple[np.ndarray, np.ndarray]:
+    """Log budgets within the range believed, and log losses at the median of N, (draw, budget)."""
+    scan = np.linspace(smallest(line), LARGEST, SCAN)
+    frontier = Frontier(source, line, scan)
+    log_size = frontier.recommended(Median())
+    sizes = {N.name: np.exp(log_size), D.name: np.exp(frontier.log_data(log_size))}
+    far = source.distance(sizes)
+    losses = frontier.losses(log_size, drift=True)
+    near = slice(None) if far is None else np.flatnonzero(far <= REFUSE)
+    return scan[near], losses[:, near]
+
+
+def _surest(source: AbstractPosterior, line: BudgetLine, log_target: float) -> tuple[float, float]:
+    """The highest probability of a target at any budget, and the least budget that has it."""
+    scan, losses = _look(source, line)
+    chances = np.mean(losses <= log_target, axis=0)
+    where = int(np.argmax(chances))
+    return float(chances[where]), float(np.exp(scan[where])) if chances[where] > 0 else math.inf

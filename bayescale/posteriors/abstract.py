@@ -63,6 +63,11 @@ class AbstractPosterior(Result):
     def predict(self, *, force: bool = False, **options: Any) -> Prediction:
         """Posterior of the loss at given resources."""
 
+    @property
+    @abstractmethod
+    def exact(self) -> "AbstractPosterior":
+        """The same with every law taken as exact beyond the runs."""
+
     def diagnose(self) -> Diagnosis:
         """The gate's verdict: ok, warn or refuse, with the reasons."""
         return self.diagnosis

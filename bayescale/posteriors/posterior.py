@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -136,6 +136,11 @@ class Posterior(AbstractPosterior):
     def carried(self, diagnoses: Mapping[str, Diagnosis]) -> Diagnosis:
         """The verdict itself."""
         return next(iter(diagnoses.values()))
+
+    @property
+    def exact(self) -> "Posterior":
+        """The same with the law taken as exact beyond the runs."""
+        return self if self.model is None else replace(self, model=replace(self.model, drift=None))
 
     @property
     def noise_names(self) -> tuple[str, ...]:

@@ -52,6 +52,11 @@ class Stack(AbstractPosterior):
         """Seed of its first member."""
         return next(iter(self.members.values())).seed
 
+    @property
+    def exact(self) -> "Stack":
+        """The same with every law taken as exact beyond the runs."""
+        return replace(self, members={name: post.exact for name, post in self.members.items()})
+
     @cached_property
     def diagnosis(self) -> Diagnosis:
         """What the gate says of members that carry weight, each reason with its law."""

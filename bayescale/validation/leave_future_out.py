@@ -5,7 +5,7 @@ tables of `fit_many`, or fits of another engine.
 """
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,44 +13,17 @@ import numpy as np
 import pandas as pd
 
 from bayescale.diagnosis import Status
-from bayescale.errors import DiagnosticsWarning, RunsError, UsageError
+from bayescale.errors import DiagnosticsWarning, UsageError
 from bayescale.fitting.chunk import NAME
 from bayescale.fitting.fit import fit
 from bayescale.fitting.many import counted, fit_many
 from bayescale.models.model import Model
+from bayescale.models.recipe import Recipe, recipe_of
 from bayescale.posteriors.posterior import Posterior
 from bayescale.progress import Progress
+from bayescale.runs.cuts import Cut, divide
 from bayescale.runs.table import Runs
 from bayescale.validation.forecast import Forecast, forecast
-
-QUANTILES = (0.4, 0.5, 0.6, 0.7, 0.8)
-"""Where the cuts lie by default, as quantiles of the runs in the order of compute."""
-
-LEAST_TEST = 3
-"""Runs that must lie beyond a cut."""
-
-Recipe = Callable[[Runs], Model]
-"""From a table to its model: ``(runs) -> Model``."""
-
-
-@dataclass(frozen=True)
-class Cut:
-    """One division of a table into past and future.
-
-    Parameters
-    ----------
-    at
-        The size at which it lies: runs below were fitted.
-    past, future
-        Masks of rows, (run,).
-    reach
-        Largest future size over largest past size.
-    """
-
-    at: float
-    past: np.ndarray
-    future: np.ndarray
-    reach: float
 
 
 @dataclass(frozen=True)
@@ -91,70 +64,6 @@ class Outlook:
             if known.any():
                 found.append(one.log_density[known])
         return found
-
-
-def sizes(runs: Runs) -> np.ndarray:
-    """What orders a table in time: compute, or the product of the resources that it has.
-
-    Rows of one run count as one, at the largest size among them.
-    """
-    if "C" in runs.table:
-        size = runs.column("C").astype(np.float64)
-    else:
-        names = runs.resources
-        if not names:
-            raise RunsError(
-                f"{runs.name}: no column N, D or C by which to order the runs; add one."
-            )
-        size = np.prod([runs.column(name).astype(np.float64) for name in names], axis=0)
-    return (
-        runs.table.assign(size=size).groupby("run", sort=False)["size"].transform("max").to_numpy()
-    )
-
-
-def divide(
-    runs: Runs, cuts: Sequence[float] | None, least_past: int, order: np.ndarray | None = None
-) -> tuple[Cut, ...]:
-    """Cuts of a table, each with enough runs on both sides.
-
-    Parameters
-    ----------
-    runs
-        The table.
-    cuts
-        Sizes at which to cut; at quantiles of the runs by default.
-    least_past
-        Runs that must lie below a cut.
-    order
-        Size of each row, instead of what `sizes` gives.
-
-    Raises
-    ------
-    RunsError
-        If a given cut leaves too few runs on a side, or no default cut is possible.
-    """
-    size = sizes(runs) if order is None else order
-    given = cuts is not None
-    wanted = cuts if cuts is not None else np.unique(np.quantile(size, QUANTILES, method="higher"))
-    found: list[Cut] = []
-    for at in wanted:
-        past, future = size < at, size >= at
-        few = past.sum() < least_past or future.sum() < LEAST_TEST
-        if few and given:
-            raise RunsError(
-                f"{runs.name}: the cut at {at:.4g} leaves {past.sum()} runs below and "
-                f"{future.sum()} above; at least {least_past} and {LEAST_TEST} are needed, so "
-                "choose another cut."
-            )
-        if not few:
-            reach = float(size[future].max() / size[past].max())
-            found.append(Cut(float(at), past, future, reach))
-    if not found:
-        raise RunsError(
-            f"{runs.name}: {len(runs)} runs are too few to leave the future out; at least "
-            f"{least_past} must lie below a cut and {LEAST_TEST} above it."
-        )
-    return tuple(found)
 
 
 def look_ahead(
@@ -264,44 +173,6 @@ def outlook_of(
     recipes = {name: recipe_of(model) for name, model in models.items()}
     divided = divide(runs, cuts, least)
     return look_ahead(runs, recipes, divided, seed=seed, progress=progress)
-
-
-def recipe_of(model: Model) -> Recipe:
-    """How a model's like is made for a smaller table.
-
-    Priors that are the defaults of its own table become those of the smaller one, so that nothing
-    of the future is known; priors that the user set stay.
-    """
-
-    def make(runs: Runs) -> Model:
-        fresh = Model.for_runs(model.law, runs, likelihood=model.likelihood, drift=model.drift)
-        defaults = Model.at(
-            model.law,
-            pivot=model.priors.pivot,
-            level=float(np.exp(_level(model))),
-            likelihood=model.likelihood,
-        )
-        kept = {
-            name: prior
-            for name, prior in model.priors.table.items()
-            if name in defaults.priors.table and not _same(prior, defaults.priors.table[name])
-        }
-        return replace(fresh, priors=fresh.priors.replace(kept))
-
-    return make
-
-
-def _level(model: Model) -> float:
-    prior = model.priors.table["L_pivot"]
-    return prior.arguments.get("mu", 1.0) if prior.family == "LogNormal" else 1.0
-
-
-def _same(prior: Any, default: Any) -> bool:
-    """Whether two priors agree to rounding."""
-    if prior.family != default.family:
-        return False
-    pairs = zip(prior.arguments.values(), default.arguments.values(), strict=True)
-    return all(abs(a - b) <= 1e-9 * max(1.0, abs(a)) for a, b in pairs)
 
 
 def _alike(models: list[Model]) -> list[Model]:

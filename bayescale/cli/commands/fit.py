@@ -6,7 +6,18 @@ from typing import Annotated, Any
 import typer
 
 from bayescale.cli.inputs import pairs, print_posterior, read_table
-from bayescale.cli.options import MAP, AsJson, Columns, Engine, Force, Likelihood, Part, Seed, Table
+from bayescale.cli.options import (
+    MAP,
+    AsJson,
+    Columns,
+    Engine,
+    Force,
+    Likelihood,
+    NoDrift,
+    Part,
+    Seed,
+    Table,
+)
 from bayescale.cli.output import progress_line
 from bayescale.fitting.default import LAW
 
@@ -28,9 +39,7 @@ def fit(
         list[str] | None,
         typer.Option(help='Set a prior: --prior "alpha=LogNormal(mu=-1.2, sigma=0.4)", or q=1.'),
     ] = None,
-    no_drift: Annotated[
-        bool, typer.Option("--no-drift", help="Take the law as exact beyond the runs.")
-    ] = False,
+    no_drift: NoDrift = False,
     draws: Annotated[
         int | None, typer.Option(help="Draws a chain; default: until ESS 1000.")
     ] = None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bayescale.cli.inputs import cost_of, numbers, require_picture, source_of
-from bayescale.cli.options import Cost
+from bayescale.cli.options import Cost, NoDrift
 from bayescale.cli.output import json_out, say, show, untrusted, write
 from bayescale.errors import Exit
 from bayescale.planning.objectives import FOR_A_TARGET, OBJECTIVES
@@ -83,6 +83,7 @@ def plan(
         float | None, typer.Option(help="Limit of wall-clock hours of training; needs --gpus.")
     ] = None,
     batch: Annotated[float | None, typer.Option(help="Tokens a batch.")] = None,
+    no_drift: NoDrift = False,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", help="Draw the valley (of targets: the risk) to this file."),
@@ -94,7 +95,8 @@ def plan(
 ) -> None:
     """Spend a budget, find the budget for a target loss, or judge a plan.
 
-    What no budget reaches with the confidence asked is printed all the same, with an exit code.
+    For what no budget reaches with the confidence asked, the surest budget is planned, and an exit
+    code says so.
     """
     from bayescale.cost import Hardware
     from bayescale.planning.limits import Limits
@@ -127,6 +129,7 @@ def plan(
         hardware=Hardware(**told) if told else None,
         at=numbers(at, "at"),
         batch=batch,
+        drift=not no_drift,
         force=force,
     )
     for reason in result.diagnosis.warnings:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from bayescale.cli.inputs import load_posterior, number, pairs
-from bayescale.cli.options import AsJson, Force, Saved
+from bayescale.cli.options import AsJson, Force, NoDrift, Saved
 from bayescale.cli.output import json_out, say, show, untrusted
 
 
@@ -20,9 +20,7 @@ def predict(
     ] = None,
     group: Annotated[str | None, typer.Option(help="Group, where `fit --groups` was used.")] = None,
     noise: Annotated[bool, typer.Option(help="Include the scatter of a new run.")] = False,
-    no_drift: Annotated[
-        bool, typer.Option("--no-drift", help="Take the law as exact beyond the runs.")
-    ] = False,
+    no_drift: NoDrift = False,
     as_json: AsJson = False,
     force: Force = False,
 ) -> None:

@@ -26,6 +26,7 @@ from bayescale.models.model import Model
 from bayescale.models.observations import Observations
 from bayescale.models.thinning import at_most
 from bayescale.posteriors.checks import leave_one_out, power_scaling, trends
+from bayescale.posteriors.checks.own_cuts import judge_own_cuts
 from bayescale.posteriors.groups import GroupPosterior
 from bayescale.posteriors.labelled import record_of, to_tree
 from bayescale.posteriors.posterior import Posterior
@@ -90,7 +91,7 @@ def judge(posterior: Posterior) -> Diagnosis:
         groups = GroupPosterior(posterior)
         for name in groups.groups:
             found += _of_law(groups.group(name)).labelled(f"group '{name}'")
-    return found + _of_influence(posterior)
+    return found + _of_influence(posterior) + judge_own_cuts(posterior.record)
 
 
 def _of_computation(posterior: Posterior) -> Diagnosis:

@@ -84,15 +84,19 @@ def test_a_point_estimate_s_budget_is_far_below_that_of_a_confidence(some: Poste
         assert 0.38 < hit.mean() < 0.52
 
 
-def test_a_target_below_the_floor_gets_its_probability_and_no_plan(some: Posterior) -> None:
+def test_a_target_below_the_floor_gets_its_probability_and_the_surest_plan(some: Posterior) -> None:
     plan = bs.plan(some, target=[1.8, 2.1])
     assert plan.targets is not None
     floors = np.exp(some.log_parameters["E"])
     never = np.mean(floors >= 1.8)
     assert plan.targets.unreachable[0] == pytest.approx(never, abs=1e-3)
     assert np.isinf(plan.targets.compute[0])
-    assert plan.compute.shape == (1,)
-    (sentence,) = [r for r in plan.diagnosis.warnings if "not reachable" in r]
+    # What was drawn elsewhere does not drift: the surest budget is the largest.
+    assert plan.targets.reached[0] == pytest.approx(1 - never, abs=2e-3)
+    np.testing.assert_array_equal(plan.compute, plan.targets.best)
+    assert plan.targets.reached[1] == 0.9
+    (sentence,) = [r for r in plan.diagnosis.warnings if "no budget within the range" in r]
+    assert f"the highest is {plan.targets.reached[0]:.2g}, at" in sentence
     assert f"with probability {plan.targets.unreachable[0]:.3g}" in sentence
 
 
@@ -257,3 +261,19 @@ def test_compute_without_embeddings_explains_kaplan_s_exponent(name: str, expone
     found = [optimize.brentq(gap, 20, 60, args=(want,), xtol=1e-6) for want in log_total]
     slope = np.polyfit(found, log_n, 1)[0]
     assert slope == pytest.approx(exponent, abs=0.011)
+
+
+def test_a_drifting_target_says_what_is_drift(ladder: Posterior) -> None:
+    law = bs.plan(ladder, target=[2.2], confidence=0.6, drift=False)
+    assert law.targets is not None
+    np.testing.assert_array_equal(law.targets.compute, law.targets.law_alone)
+    # The confidence that a budget has is that of the losses planned for it.
+    best = bs.plan(ladder, target=[1.55], confidence=0.99, force=True)
+    assert best.targets is not None
+    assert np.isinf(best.targets.compute[0])
+    assert 0 < best.targets.reached[0] < 0.99
+    (sentence,) = best.targets.reasons()
+    assert "no budget within the range believed reaches a loss of 1.55" in sentence
+    at = best.recommended.iloc[0]
+    losses = ladder.predict(N=at["N"], D=at["D"], force=True).draws
+    assert np.mean(losses <= 1.55) == pytest.approx(best.targets.reached[0], abs=0.05)

@@ -148,7 +148,7 @@ def test_a_refused_posterior_answers_no_target(refused: Posterior) -> None:
         (("--compute", "1e22", "--cost", "moe", "--active", "1e9"), 2, "got active only"),
         (("--compute", "1e22", "--present", "N=big"), 2, "--present N takes a number; got 'big'"),
         (("--compute", "1e22", "-o", "valley.bmp"), 2, "must be one of .png"),
-        (("--target", "0.01", "--json"), 6, "not reachable at any budget with probability 1"),
+        (("--target", "0.01", "--json"), 6, "with confidence 0.9: the highest is none"),
     ],
 )
 def test_a_command_that_cannot_be_answered_exits_with_its_code(
@@ -165,7 +165,8 @@ def test_an_unreachable_target_is_an_answer_in_json(saved: Path) -> None:
     answer = json.loads(result.stdout)
     assert len(answer["plans"]) == 1
     never, reached = answer["targets"]
-    assert never["compute"] is None
+    assert never["compute"] is never["best"] is None
+    assert never["reached"] == 0.0
     assert never["unreachable"] == 1.0
     assert reached["compute"] > 0
     assert run("plan", saved, "--target", "2.5").exit_code == 0

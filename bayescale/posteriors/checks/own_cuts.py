@@ -1,0 +1,42 @@
+"""The gate on what a table's own larger runs say of the law (`bayescale.fitting.own_cuts`)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from bayescale.diagnosis import Diagnosis
+
+KEY = "own_cuts"
+"""Where a posterior's record keeps them."""
+
+MOST_SLOPE = 0.03
+"""Mean absolute slope per e-fold above which larger runs than these may not be forecast well: what
+one table in six has among those by which the drift was learnt."""
+
+
+def mean_slope(cuts: Sequence[Mapping[str, float]]) -> float | None:
+    """Mean absolute slope of the forecasts of a table's own larger runs; None without any."""
+    return float(np.mean([abs(cut["slope"]) for cut in cuts])) if cuts else None
+
+
+def judge_own_cuts(record: Mapping[str, Any]) -> Diagnosis:
+    """Say how wrong forecasts of the table's own larger runs were; warn where very."""
+    cuts = record.get(KEY, ())
+    slope = mean_slope(cuts)
+    if slope is None:
+        return Diagnosis()
+    reach = max(cut["distance"] for cut in cuts)
+    told = (
+        f"the table's own larger runs, forecast from its smaller ones at {len(cuts)} cuts up to "
+        f"{np.exp(reach):.2g} times beyond, came out {slope:.1%} off for every e-fold beyond"
+    )
+    if slope <= MOST_SLOPE:
+        return Diagnosis(notes=(f"{told}.",))
+    return Diagnosis(
+        warnings=(
+            f"{told}, more than most laws on most tables ({MOST_SLOPE:.0%}), so forecasts of "
+            "larger runs than these may be as wrong; see `bayescale.calibrate` (bayescale "
+            "calibrate), or make runs in between.",
+        )
+    )
