@@ -18,7 +18,7 @@ from bayescale.models.recipe import recipe_of
 from bayescale.runs.cuts import Cut, divide
 from bayescale.runs.table import Runs
 
-STARTS = 3
+STARTS = 2
 """Searches of the mode at a cut."""
 
 MOST_RUNS = 5000
