@@ -75,8 +75,8 @@ def test_six_minima_forecast_to_within_half_a_percent() -> None:
     median = forecasts(6)[:, 1]
     np.testing.assert_allclose(median, list(LATER.values()), rtol=0.005)
     width = np.ptp(forecasts(6), axis=1)
-    assert width[0] < 0.07
-    assert 0.1 < width[1] < 0.25
+    assert width[0] < 0.06
+    assert 0.08 < width[1] < 0.2
     floor = posterior(6).summary().loc["E"]
     assert floor["q05"] < 1.6 < floor["q95"]
 
