@@ -10,6 +10,7 @@ from scipy import stats
 from bayescale.distributions.families import FAMILIES
 from bayescale.distributions.prior import Prior
 from bayescale.errors import UsageError
+from bayescale.models.formulas import parse_law
 from bayescale.models.likelihoods.studentt import StudentT
 from bayescale.models.model import Model
 from bayescale.models.priors import LN_VOCABULARY, Priors, coordinate_prior, default_priors
@@ -158,6 +159,18 @@ def test_the_defaults_are_the_documented_ones():
     assert defaults("kaplan").table["alpha_N"] == Prior.around(0.08, 0.4)
     assert defaults("kaplan").table["alpha_D"] == Prior.around(0.09, 0.4)
     assert defaults().table["L_pivot"] == Prior.around(2.7, 0.2)
+
+
+def test_an_exponent_in_compute_is_that_of_two_sizes_spent_at_the_best():
+    rng = np.random.default_rng(0)
+    alpha, beta = defaults().table["alpha"].sample(rng, (2, 100_000))
+    at_optimum = np.log(alpha * beta / (alpha + beta))  # Hoffmann et al. 2022, eq. (4)
+    for law in ("power_C", parse_law("E + A*C**-alpha")):
+        prior = Model.at(law, pivot={"C": 1e20}).priors.table["alpha"]
+        assert prior == Prior.around(0.15, 0.4)
+        assert prior.arguments["mu"] == pytest.approx(at_optimum.mean(), abs=0.05)
+        # Wider, as compute is not always spent at the best.
+        assert prior.arguments["sigma"] > at_optimum.std()
 
 
 def test_sticks_of_several_terms_are_those_of_a_symmetric_dirichlet():

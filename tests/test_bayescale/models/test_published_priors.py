@@ -10,7 +10,7 @@ from bayescale.errors import UsageError
 from bayescale.models.published_priors import predictive, prior_from_published, published_fits
 from bayescale.runs.datasets import cards
 from theory import laws
-from theory.declaration.symbols import Role
+from theory.declaration.symbols import COMPUTE_EXPONENT, Role
 
 FITS = published_fits()
 CHINCHILLA = {
@@ -125,6 +125,18 @@ def test_an_unknown_law_or_domain_gives_the_known_ones() -> None:
         published_fits("chinchila")
     with pytest.raises(UsageError, match=r"of domain 'vision'\. Known: language, synthetic"):
         published_fits(domain="vision")
+
+
+def test_published_exponents_at_the_optimum_are_the_default_in_compute() -> None:
+    fits = published_fits("chinchilla")
+    fits = fits.loc[fits["preferred"] & fits["parameter"].isin(["alpha", "beta"])]
+    fits = fits.pivot_table(index="group", columns="parameter", values="value").dropna()
+    assert len(fits) == 7
+    logs = np.log(fits["alpha"] * fits["beta"] / (fits["alpha"] + fits["beta"]))
+    centre, spread = COMPUTE_EXPONENT
+    assert np.log(centre) == pytest.approx(logs.mean(), abs=0.05)
+    assert (np.abs(logs - np.log(centre)) < 2 * spread).all()
+    assert logs.std() < spread
 
 
 def test_the_prior_is_the_prediction_for_a_new_table() -> None:
