@@ -144,6 +144,9 @@ def print_posterior(posterior: "Posterior", as_json: bool, force: bool) -> None:
         else:
             show(posterior.summary())
         write(f"diagnostics: {diagnosis}")
+        if not pooled:
+            for sentence in posterior.advice():
+                write(sentence)
     if not force:
         diagnosis.require()
 

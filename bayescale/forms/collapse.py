@@ -18,6 +18,7 @@ from bayescale.errors import RunsError
 from bayescale.fitting.fit import fit
 from bayescale.models.thinning import at_most
 from bayescale.posteriors.posterior import Posterior
+from bayescale.posteriors.verdict import QUESTIONS
 from bayescale.progress import Progress
 from bayescale.runs.table import Runs, read_runs
 from theory import laws
@@ -123,10 +124,11 @@ class Collapse(Result):
                 f"the table cannot tell the forms {rest} apart: its runs leave the scaling "
                 "function free between them; compare their plans, or add runs where one resource "
                 f"is much the scarcer.{beyond}",
+                QUESTIONS["collapse"],
             )
         verb = "stay" if len(inside) > 1 else "stays"
         sentence = f"the table excludes {', '.join(excluded)}; {rest} {verb} inside.{beyond}"
-        return (scaling, sentence)
+        return (scaling, sentence, QUESTIONS["collapse"])
 
     def _names(self, column: str) -> list[str]:
         return [str(name) for name, holds in self.forms[column].to_dict().items() if holds]

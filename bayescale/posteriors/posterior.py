@@ -25,6 +25,7 @@ from bayescale.posteriors.describe import describe
 from bayescale.posteriors.file import read_posterior, write_posterior
 from bayescale.posteriors.labelled import given_tree
 from bayescale.posteriors.prediction import FARTHEST, Prediction, points_of
+from bayescale.posteriors.verdict import verdict
 from bayescale.runs.table import Runs
 from theory.declaration.abstract_law import AbstractLaw
 from theory.declaration.symbols import D, N
@@ -331,8 +332,13 @@ class Posterior(AbstractPosterior):
             "seed": self.seed,
             "n_runs": self.record.get("n_runs"),
             "params": table.to_dict(orient="index"),
+            "advice": list(self.advice()),
             **self.verdict(),
         }
+
+    def advice(self) -> tuple[str, ...]:
+        """The form, how far it may be believed, and what to do next: a sentence each."""
+        return verdict(self)
 
     @property
     def runs(self) -> pd.DataFrame | None:

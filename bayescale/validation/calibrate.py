@@ -25,6 +25,7 @@ from bayescale.models.drift_reference import REFERENCE, Drifting
 from bayescale.models.likelihood import AbstractLikelihood
 from bayescale.models.model import Model
 from bayescale.posteriors.posterior import Posterior
+from bayescale.posteriors.verdict import QUESTIONS
 from bayescale.progress import Progress
 from bayescale.runs.table import Runs, read_runs
 from bayescale.validation.forecast import Forecast, log_predictive, mixture, noise_of
@@ -124,8 +125,9 @@ class Calibration(Result):
         return Diagnosis(warnings=tuple(self._sentence(name) for name in narrow))
 
     def advice(self) -> tuple[str, ...]:
-        """A sentence for every law: whether its 90% intervals held, and what to do."""
-        return tuple(self._sentence(name) for name in self.forecasts)
+        """A sentence for every law: whether its 90% intervals held; last what was asked."""
+        told = [self._sentence(name) for name in self.forecasts]
+        return (*told, QUESTIONS["calibrate"])
 
     def _sentence(self, name: str) -> str:
         forecasts, (hits, total) = self.forecasts[name], self.covered(name)

@@ -13,6 +13,7 @@ from bayescale.models import pointwise
 from bayescale.posteriors.checks import leave_one_out
 from bayescale.posteriors.checks.leave_one_out import LeaveOneOut
 from bayescale.posteriors.posterior import Posterior
+from bayescale.posteriors.verdict import QUESTIONS
 from bayescale.validation.leave_future_out import future_scores, outlook_of, refused
 from theory.errors import did_you_mean
 
@@ -60,7 +61,8 @@ def compare(
         refuses a fit below a cut. For ``"loo"`` also ``p_loo`` (effective number of parameters)
         and ``pareto_k`` (the worst run's), and a row is not reliable where that is above 0.7:
         leaving the run out changes the posterior too much to be computed from it, and the number is
-        then too high as a rule; fit again without the run to know.
+        then too high as a rule; fit again without the run to know. ``attrs["question"]`` says what
+        was asked and what follows.
 
     Raises
     ------
@@ -85,7 +87,9 @@ def compare(
     for posterior in posteriors.values():
         posterior.diagnosis.require(force=force)
     table = BY[by](posteriors, WEIGHTS[weights], Options(cuts, seed))
-    return table.assign(status=[str(posteriors[n].diagnosis.status) for n in table.index])
+    table = table.assign(status=[str(posteriors[n].diagnosis.status) for n in table.index])
+    table.attrs["question"] = QUESTIONS[by]
+    return table
 
 
 @dataclass(frozen=True)

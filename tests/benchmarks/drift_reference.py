@@ -13,9 +13,12 @@ S is the covariance of the law's own posterior, sigma^2 v the variance of the no
 of the product of sizes, and r how log loss changes with the ratio of sizes (`bayescale.models.
 drift`). xi is integrated out on a grid. Settings of a source share its weight, and a setting counts
 as three observations whatever the number of its runs, because their errors are common: a composite
-likelihood. NUTS (NumPyro) samples scale, power, spread, m, own and tilt; what is shipped is the
-prior that they imply for a setting not seen yet: log scale with the spread between settings and the
-uncertainty of its mean, m with its uncertainty, the other numbers at their medians.
+likelihood. tilt is not left to it: it is the root mean square, over sources, of how far the best N
+of larger budgets (`isoflop.py`) lay from the plan's median, per e-fold, less the variances of both.
+NUTS (NumPyro) samples scale, power, spread, m and own; with a source left out they are drawn from
+the Gaussian at their mode. What is shipped is the prior that they imply for a setting not seen yet:
+log scale with the spread between settings and the uncertainty of its mean, m with its uncertainty,
+the other numbers at their medians.
 
 The command prints each law's numbers, all sources together and each left out, keeps them in
 `drift_reference.json`, and writes `bayescale/models/drift_reference.toml`.
@@ -35,8 +38,9 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
-from extrapolation import settings
+from extrapolation import Setting, settings
 from fitted import LAWS, fitted
+from isoflop import compute_of, optima
 from numpyro.infer import MCMC, NUTS
 
 from bayescale.distributions.prior import Prior
@@ -141,7 +145,7 @@ def model(data: dict[str, Any], weight: Any) -> None:
         "spread": numpyro.sample("spread", dist.LogNormal(math.log(0.5), 0.4)),
         "lean": numpyro.sample("lean", dist.Normal(0.0, 1.0)),
         "own": numpyro.sample("own", dist.LogNormal(math.log(0.2), 0.7)),
-        "tilt": numpyro.sample("tilt", dist.LogNormal(math.log(0.05), 0.7)),
+        "tilt": data["tilt"],
     }
     numpyro.factor("errors", jnp.sum(weight * log_density(theta, data)))
 
@@ -163,7 +167,47 @@ def learn(data: dict[str, Any], weight: np.ndarray) -> tuple[dict[str, np.ndarra
     return {name: v.reshape(-1) for name, v in draws.items()}, checks
 
 
-def implied(draws: dict[str, np.ndarray]) -> Drift:
+def learn_at_mode(data: dict[str, Any], weight: np.ndarray) -> dict[str, np.ndarray]:
+    """The same draws from the Gaussian at the mode, on the real line."""
+    args = (data, jnp.asarray(weight))
+    begin = initialize_model(jax.random.key(SEED), model, model_args=args, dynamic_args=True)
+    potential = begin.potential_fn(*args)
+    start, shape = ravel_pytree(begin.param_info.z)
+    value = jax.jit(jax.value_and_grad(lambda x: potential(shape(x))))
+    found = optimize.minimize(
+        lambda x: tuple(np.asarray(part) for part in value(x)), start * 0.0, jac=True, method="BFGS"
+    )
+    steps = 1e-3 * np.eye(len(start))
+    rows = [(value(found.x + s)[1] - value(found.x - s)[1]) / 2e-3 for s in steps]
+    covariance = np.linalg.inv((np.stack(rows) + np.stack(rows).T) / 2)
+    drawn = np.random.default_rng(SEED).multivariate_normal(found.x, covariance, 2000)
+    constrain = jax.vmap(lambda x: begin.postprocess_fn(*args)(shape(x)))
+    return {name: np.asarray(v) for name, v in constrain(jnp.asarray(drawn)).items()}
+
+
+def tilt_of(optima_of: Sequence[tuple[str, np.ndarray]], leave_out: str = "") -> float:
+    """Root mean square error of log N* per e-fold, a setting and a source at a time."""
+    kept = [(source, values.mean()) for source, values in optima_of if source != leave_out]
+    means = pd.DataFrame(kept, columns=["source", "square"]).groupby("source")["square"].mean()
+    return float(np.sqrt(max(means.mean(), 0.0)))
+
+
+def squares(one: Setting, post: Posterior) -> np.ndarray:
+    """Squared errors of log N* per e-fold at larger budgets, less the variances."""
+    known = optima(one.future)
+    if not known:
+        return np.array([])
+    plan = bs.plan(post, compute=[at[0] for at in known], drift=False, force=True)
+    draws = np.log(plan.resources["N"])
+    found = [
+        ((at - np.median(draws[:, j])) ** 2 - error**2 - draws[:, j].var())
+        / compute_of(one.past, compute) ** 2
+        for j, (compute, at, error) in enumerate(known)
+    ]
+    return np.array(found)
+
+
+def implied(draws: dict[str, np.ndarray], tilt: float) -> Drift:
     """The drift of a setting not seen yet."""
     logs = np.log(draws["scale"])
     spread = math.sqrt(float(np.var(logs) + np.mean(draws["spread"] ** 2)))
@@ -177,7 +221,7 @@ def implied(draws: dict[str, np.ndarray]) -> Drift:
             mu=round(float(np.mean(draws["lean"])), 3),
             sigma=round(float(np.std(draws["lean"])), 3),
         ),
-        tilt=middle["tilt"],
+        tilt=float(f"{tilt:.3g}"),
         own=middle["own"],
     )
 
@@ -197,16 +241,23 @@ def reference(law: str) -> dict[str, Any]:
     """The numbers of one law: with all sources, and with each left out."""
     every = list(settings())
     sources = [one.source for one in every]
-    data = stacked([errors_of(fitted(one, law), one.future) for one in every])
+    posts = [fitted(one, law) for one in every]
+    data = stacked([errors_of(p, one.future) for p, one in zip(posts, every, strict=True)])
+    read = [(one.source, squares(one, p)) for one, p in zip(every, posts, strict=True)]
+    read = [(source, values) for source, values in read if len(values)]
     out = {}
     for left in ("", *dict.fromkeys(sources)):
-        draws, checks = learn(data, weights_of(sources, data, left))
+        weight = weights_of(sources, data, left)
+        tilt = tilt_of(read, left)
+        here = data | {"tilt": tilt}
+        draws, checks = (learn_at_mode(here, weight), {}) if left else learn(here, weight)
         table = {
             n: [float(f"{x:.3g}") for x in np.quantile(v, [0.05, 0.5, 0.95])]
             for n, v in draws.items()
         }
-        out[left or "all"] = {"drift": implied(draws).to_dict(), "quantiles": table, **checks}
-        print(law, left or "all", {n: q[1] for n, q in table.items()}, checks, flush=True)
+        out[left or "all"] = {"drift": implied(draws, tilt).to_dict(), "quantiles": table, **checks}
+        told = {n: q[1] for n, q in table.items()}
+        print(law, left or "all", told, f"tilt {tilt:.3g}", checks, flush=True)
     return out
 
 

@@ -8,7 +8,7 @@ import typer
 
 from bayescale.cli.inputs import load_named
 from bayescale.cli.options import AsJson, Force
-from bayescale.cli.output import json_out, show, untrusted
+from bayescale.cli.output import json_out, show, untrusted, write
 from bayescale.errors import DiagnosticsWarning
 
 
@@ -32,7 +32,15 @@ def compare(
     trusted = not any(posterior.diagnosis.refusals for posterior in named.values())
     if as_json:
         entries = result.reset_index().to_dict(orient="records")
-        json_out({"by": by, "posteriors": entries, "trusted": trusted})
+        json_out(
+            {
+                "by": by,
+                "posteriors": entries,
+                "question": result.attrs["question"],
+                "trusted": trusted,
+            }
+        )
         return
     untrusted(trusted)
     show(result)
+    write(result.attrs["question"])
