@@ -16,7 +16,7 @@ from bayescale.fitting.resolve import Fittable, require_options, require_usable,
 from bayescale.models.drift import Drift
 from bayescale.models.likelihood import AbstractLikelihood
 from bayescale.models.model import DRIFT, Model
-from bayescale.models.pooling import SPREAD, Pooling
+from bayescale.models.pooling import OFFSET, SPREAD, Pooling
 from bayescale.posteriors.checks.gate import judged_posterior
 from bayescale.posteriors.groups import GroupPosterior
 from bayescale.progress import Progress, silent
@@ -164,8 +164,8 @@ def group_model(
             f"the model is pooled by column '{base.pooling.column}' already; give the model of one "
             "group (`model.alone()`), or fit the pooled one with bayescale.fit."
         )
-    own = {name: value for name, value in given.items() if name in base.priors.table}
-    base = replace(base, priors=base.priors.replace(own))
+    own = {name: value for name, value in given.items() if not name.endswith((SPREAD, OFFSET))}
+    base = base.stating(own)
     pooled = base.pooled(column, sorted(set(runs.column(column).astype(str))))
     known = cast(Pooling, pooled.pooling).coordinates
     for option, names in (("shared", shared), ("separate", separate)):
@@ -186,7 +186,7 @@ def group_model(
     model = base.pooled(column, cast(Pooling, pooled.pooling).groups, differ)
     held = {key: value for name in separate for key, value in _held(model, name).items()}
     rest = {name: value for name, value in given.items() if name not in own}
-    return replace(model, priors=model.priors.replace({**held, **rest}))
+    return model.stating({**held, **rest})
 
 
 def _held(model: Model, name: str) -> dict[str, float]:

@@ -164,7 +164,7 @@ class Posterior(AbstractPosterior):
         """
         names: Sequence[str] = [parameter.name for parameter in self.law.parameters]
         if coordinates:
-            names = self.law.chart.names
+            names = (self.law if self.model is None else self.model).chart.names
         return self.describe(
             {name: self.draws[name].to_numpy() for name in [*names, *self.noise_names]}
         )
