@@ -22,7 +22,7 @@ ROWS = {
         "admissibility",
     ),
     "bayescale": (
-        "errors progress registry atomic_write _version",
+        "errors progress registry atomic_write aliases _version",
         "distributions runs cost diagnosis",
         "models",
         "engines posteriors",

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale import engines
+from bayescale.aliases import with_aliases
 from bayescale.distributions.prior import Prior
 from bayescale.engines.engine import Sampling
 from bayescale.errors import RunsError, UsageError
@@ -24,6 +25,7 @@ from bayescale.runs.table import Runs, read_runs
 from theory.errors import did_you_mean
 
 
+@with_aliases
 def fit_groups(
     runs: Runs | pd.DataFrame | str | os.PathLike,
     law: Fittable = "chinchilla",
@@ -63,8 +65,9 @@ def fit_groups(
         As for `bayescale.fit`; ``"shared(column=run)"`` where rows of several groups are one run
         seen several times.
     prior
-        Coordinate, noise parameter or spread (``"alpha_spread"``) -> `Prior`, in place of the
-        default; a number fixes it.
+        Parameter of the law, coordinate, noise parameter or spread (``"alpha_spread"``) ->
+        `Prior`, in place of the default; a number fixes it. A stated floor or amplitude is that of
+        the population, and groups differ in it as in a coordinate (`Model.stating`).
     engine
         A name in ``bs.engines.ENGINES``. An approximation around the mode covers a hierarchical
         posterior only with very few groups.

@@ -40,7 +40,8 @@ def resolve(
     likelihood
         A likelihood or its name; None for the model's own, or for a law the default.
     prior
-        Coordinate or noise parameter -> `Prior`, in place of the one there; a number fixes it.
+        Parameter of the law, coordinate or noise parameter -> `Prior`, in place of the one there;
+        a number fixes it (`Model.stating`).
     drift
         What the law may be wrong by beyond the runs; None takes the law as exact. A model's own
         stays unless another is given.

@@ -13,7 +13,7 @@ from bayescale.distributions.prior import Prior
 from bayescale.errors import UsageError
 from bayescale.models import likelihoods
 from bayescale.models.drift import Drift
-from bayescale.models.formulas import GIVEN_AS_TEXT, find_law, parse_law
+from bayescale.models.formulas import AROUND_ONE, GIVEN_AS_TEXT, find_law, parse_law
 from bayescale.models.likelihood import AbstractLikelihood
 from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
@@ -392,10 +392,12 @@ class Model:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON; the law goes by name and formula."""
+        covariates = [r.name for r in self.law.resources if r.typical == AROUND_ONE]
         return {
             "law": self.law.name,
             "formula": self.law.formula_text(),
-            "resources": [resource.name for resource in self.law.resources],
+            "resources": [r.name for r in self.law.resources if r.name not in covariates],
+            "covariates": covariates,
             "given_as_text": self.law.source == GIVEN_AS_TEXT,
             "likelihood": self.likelihood.to_dict(),
             "priors": {name: prior.to_dict() for name, prior in self.priors.table.items()},
@@ -422,7 +424,12 @@ class Model:
         """
         if law is None:
             if data.get("given_as_text"):
-                law = parse_law(data["formula"], resources=data["resources"], name=data["law"])
+                law = parse_law(
+                    data["formula"],
+                    resources=data["resources"],
+                    covariates=data.get("covariates", ()),
+                    name=data["law"],
+                )
             else:
                 law = laws.get(data["law"])
         if law.formula_text() != data["formula"]:

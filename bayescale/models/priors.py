@@ -16,6 +16,9 @@ from theory.errors import did_you_mean
 class Priors:
     """The joint prior of a model: one independent prior a coordinate, at a pivot.
 
+    A floor or an amplitude on which a prior is stated is a coordinate too
+    (`bayescale.models.stated_priors`).
+
     Parameters
     ----------
     table

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import logsumexp
 
+from bayescale.aliases import with_aliases
 from bayescale.diagnosis import Diagnosis, Result
 from bayescale.distributions.prior import Prior
 from bayescale.errors import UsageError
@@ -161,6 +162,7 @@ class Calibration(Result):
         return "\n".join([f"Calibration at {len(self.outlook.cuts)} cuts", *self.advice()])
 
 
+@with_aliases
 def calibrate(
     runs: Runs | pd.DataFrame | Any,
     law: Fittable | Sequence[Fittable] = LAWS,
