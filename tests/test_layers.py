@@ -22,8 +22,8 @@ ROWS = {
         "admissibility",
     ),
     "bayescale": (
-        "errors progress registry atomic_write aliases _version",
-        "distributions runs cost diagnosis",
+        "errors progress registry atomic_write _version",
+        "aliases distributions runs cost diagnosis",
         "models",
         "engines posteriors",
         "planning fitting",

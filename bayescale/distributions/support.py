@@ -51,7 +51,7 @@ POSITIVE = Support(0.0, inf, lambda u, ops: ops.exp(u), lambda x, ops: ops.log(x
 UNIT = Support(0.0, 1.0, _sigmoid, _logit, _log_sigmoid_slope)
 
 
-def above(lower: float) -> Support:
+def above(lower: Any) -> Support:
     """The numbers above `lower`."""
     if isinstance(lower, float) and lower == 0.0:
         return POSITIVE
@@ -64,7 +64,7 @@ def above(lower: float) -> Support:
     )
 
 
-def interval(lower: float, upper: float) -> Support:
+def interval(lower: Any, upper: Any) -> Support:
     """The open interval from `lower` to `upper`."""
     width = upper - lower
     return Support(

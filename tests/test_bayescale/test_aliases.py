@@ -37,10 +37,11 @@ def test_an_engine_by_another_name():
         assert canonical("engine", "nuts", ENGINES) == "numpyro"
 
 
+@pytest.mark.filterwarnings("ignore::bayescale.errors.DiagnosticsWarning")
 def test_a_seed_by_another_name_is_the_seed():
     runs = table(30)
     with pytest.warns(BayescaleWarning, match="argument 'random_seed' is called 'seed' here"):
-        post = bs.fit(runs, engine="laplace", random_seed=3)
+        post = bs.fit(runs, "power", engine="laplace", random_seed=3)
     assert post.seed == 3
     with (
         pytest.warns(BayescaleWarning),
