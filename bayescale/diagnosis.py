@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -89,7 +90,13 @@ class Diagnosis:
         """Warn with all reasons, by `DiagnosticsWarning`, where the status is not ``ok``."""
         if self.reasons:
             sentence = f"diagnostics: {self.status}. {' '.join(self.reasons)}"
-            warnings.warn(sentence, DiagnosticsWarning, stacklevel=stacklevel + 1)
+            # Beside the level, so that the line of the user's is named however a verb is wrapped.
+            warnings.warn(
+                sentence,
+                DiagnosticsWarning,
+                stacklevel=stacklevel,
+                skip_file_prefixes=(str(Path(__file__).parent),),
+            )
 
     def require(self, *, force: bool = False) -> None:
         """Raise where the gate refuses, unless forced.

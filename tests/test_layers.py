@@ -23,7 +23,7 @@ ROWS = {
     ),
     "bayescale": (
         "errors progress registry atomic_write _version",
-        "distributions runs cost diagnosis",
+        "aliases distributions runs cost diagnosis",
         "models",
         "engines posteriors",
         "planning fitting",

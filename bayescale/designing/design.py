@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from bayescale import cost as costs
+from bayescale.aliases import with_aliases
 from bayescale.cost import AbstractCost
 from bayescale.designing import candidates as candidate
 from bayescale.designing.linearised import linearise
@@ -33,6 +34,7 @@ PER_RUN = 0.1
 """The dearest run may cost this share of the budget."""
 
 
+@with_aliases
 def design(
     source: AbstractPosterior | Model,
     budget: float,

@@ -336,7 +336,7 @@ def _shifted(positions: np.ndarray, places: Sequence[int]) -> list[tuple[np.ndar
 
 def _places(model: Model) -> tuple[int, ...]:
     """Positions of the law's own free coordinates among all free ones."""
-    inside = set(model.law.chart.names)
+    inside = set(model.chart.names)
     places = tuple(i for i, name in enumerate(model.free) if name in inside)
     if not places:
         raise UsageError(

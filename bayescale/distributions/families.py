@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from bayescale.distributions.special import log, log_gamma, log_normal_cdf
-from bayescale.distributions.support import POSITIVE, REAL, UNIT, Support, interval
+from bayescale.distributions.support import POSITIVE, REAL, UNIT, Support, above, interval
 from theory.declaration.namespace import ArrayNamespace, Numeric
 
 
@@ -58,6 +58,12 @@ class Family:
 
 def _normal(x: Numeric, ops: ArrayNamespace, mu: Numeric, sigma: Numeric) -> Numeric:
     return -0.5 * ((x - mu) / sigma) ** 2 - log(sigma, ops) - 0.5 * math.log(2 * math.pi)
+
+
+def _truncated_normal(
+    x: Numeric, ops: ArrayNamespace, mu: Numeric, sigma: Numeric, lower: Numeric
+) -> Numeric:
+    return _normal(x, ops, mu, sigma) - log_normal_cdf((mu - lower) / sigma, ops)
 
 
 def _half_normal(x: Numeric, ops: ArrayNamespace, sigma: Numeric) -> Numeric:
@@ -197,6 +203,14 @@ FAMILIES: dict[str, Family] = {
         log_density=_half_normal,
         numpyro=("HalfNormal", ("scale",)),
         scipy=lambda st, sigma: st.halfnorm(scale=sigma),
+    ),
+    "TruncatedNormal": Family(
+        arguments=("mu", "sigma", "lower"),
+        positive=("sigma",),
+        support=lambda mu, sigma, lower: above(lower),
+        log_density=_truncated_normal,
+        numpyro=("TruncatedNormal", ("loc", "scale", "low")),
+        scipy=lambda st, mu, sigma, lower: st.truncnorm((lower - mu) / sigma, np.inf, mu, sigma),
     ),
     "LogNormal": Family(
         arguments=("mu", "sigma"),

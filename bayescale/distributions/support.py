@@ -51,7 +51,20 @@ POSITIVE = Support(0.0, inf, lambda u, ops: ops.exp(u), lambda x, ops: ops.log(x
 UNIT = Support(0.0, 1.0, _sigmoid, _logit, _log_sigmoid_slope)
 
 
-def interval(lower: float, upper: float) -> Support:
+def above(lower: Any) -> Support:
+    """The numbers above `lower`."""
+    if isinstance(lower, float) and lower == 0.0:
+        return POSITIVE
+    return Support(
+        lower,
+        inf,
+        lambda u, ops: lower + ops.exp(u),
+        lambda x, ops: ops.log(x - lower),
+        lambda u, ops: u,
+    )
+
+
+def interval(lower: Any, upper: Any) -> Support:
     """The open interval from `lower` to `upper`."""
     width = upper - lower
     return Support(

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pandas as pd
 
 from bayescale import engines
+from bayescale.aliases import with_aliases
 from bayescale.distributions.prior import Prior
 from bayescale.engines.engine import Sampling
 from bayescale.fitting.default import LAW
@@ -21,6 +22,7 @@ from bayescale.progress import Progress, silent
 from bayescale.runs.table import Runs, read_runs
 
 
+@with_aliases
 def fit(
     runs: Runs | pd.DataFrame | str | os.PathLike,
     law: Fittable = LAW,
@@ -55,7 +57,11 @@ def fit(
         parentheses where it has some, or a likelihood itself. By default a Student-t with learned
         degrees of freedom, which outliers move little.
     prior
-        Coordinate or noise parameter -> `Prior`, in place of the default; a number fixes it.
+        What a prior is stated on -> `Prior`, or a number that fixes it: a parameter of the law in
+        its own units (``{"E": 1.6}``, ``{"A": bs.Prior.around(400, 0.5)}``), a pivot coordinate or
+        a noise parameter. It is the exact prior of that quantity, in place of the defaults of the
+        coordinates that it determines (`Model.stating` says which). A number in a formula,
+        ``"1.6 + A*N**-alpha"``, fixes the floor.
     drift
         What the law may be wrong by beyond the runs (`bayescale.models.drift`), by default a rate
         that was calibrated on real tables; None takes the law as exact. It does not change the fit.

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale import engines
+from bayescale.aliases import with_aliases
 from bayescale.distributions.prior import Prior
 from bayescale.engines.engine import Sampling
 from bayescale.errors import RunsError, UsageError
@@ -17,7 +18,7 @@ from bayescale.fitting.resolve import Fittable, require_options, require_usable,
 from bayescale.models.drift_reference import REFERENCE, Drifting
 from bayescale.models.likelihood import AbstractLikelihood
 from bayescale.models.model import Model
-from bayescale.models.pooling import SPREAD, Pooling
+from bayescale.models.pooling import OFFSET, SPREAD, Pooling
 from bayescale.posteriors.checks.gate import judged_posterior
 from bayescale.posteriors.groups import GroupPosterior
 from bayescale.progress import Progress, silent
@@ -25,6 +26,7 @@ from bayescale.runs.table import Runs, read_runs
 from theory.errors import did_you_mean
 
 
+@with_aliases
 def fit_groups(
     runs: Runs | pd.DataFrame | str | os.PathLike,
     law: Fittable = LAW,
@@ -64,8 +66,9 @@ def fit_groups(
         As for `bayescale.fit`; ``"shared(column=run)"`` where rows of several groups are one run
         seen several times.
     prior
-        Coordinate, noise parameter or spread (``"alpha_spread"``) -> `Prior`, in place of the
-        default; a number fixes it.
+        Parameter of the law, coordinate, noise parameter or spread (``"alpha_spread"``) ->
+        `Prior`, in place of the default; a number fixes it. A stated floor or amplitude is that of
+        the population, and groups differ in it as in a coordinate (`Model.stating`).
     engine
         A name in ``bs.engines.ENGINES``. An approximation around the mode covers a hierarchical
         posterior only with very few groups.
@@ -165,8 +168,8 @@ def group_model(
             f"the model is pooled by column '{base.pooling.column}' already; give the model of one "
             "group (`model.alone()`), or fit the pooled one with bayescale.fit."
         )
-    own = {name: value for name, value in given.items() if name in base.priors.table}
-    base = replace(base, priors=base.priors.replace(own))
+    own = {name: value for name, value in given.items() if not name.endswith((SPREAD, OFFSET))}
+    base = base.stating(own)
     pooled = base.pooled(column, sorted(set(runs.column(column).astype(str))))
     known = cast(Pooling, pooled.pooling).coordinates
     for option, names in (("shared", shared), ("separate", separate)):
@@ -187,7 +190,7 @@ def group_model(
     model = base.pooled(column, cast(Pooling, pooled.pooling).groups, differ)
     held = {key: value for name in separate for key, value in _held(model, name).items()}
     rest = {name: value for name, value in given.items() if name not in own}
-    return replace(model, priors=model.priors.replace({**held, **rest}))
+    return model.stating({**held, **rest})
 
 
 def _held(model: Model, name: str) -> dict[str, float]:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bayescale.aliases import with_aliases
 from bayescale.diagnosis import Diagnosis, Result, Status
 from bayescale.distributions.prior import Prior
 from bayescale.errors import DiagnosticsWarning, RunsError, UsageError
@@ -137,6 +138,7 @@ class Fits(Sequence[Posterior], Result):
         return pd.concat(blocks, keys=range(len(self)), names=["table", "parameter"])
 
 
+@with_aliases
 def fit_many(
     tables: Sequence[Runs | pd.DataFrame],
     law: Fittable | Sequence[Model] = LAW,

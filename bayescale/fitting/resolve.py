@@ -40,7 +40,8 @@ def resolve(
     likelihood
         A likelihood or its name; None for the model's own, or for a law the default.
     prior
-        Coordinate or noise parameter -> `Prior`, in place of the one there; a number fixes it.
+        Parameter of the law, coordinate or noise parameter -> `Prior`, in place of the one there;
+        a number fixes it (`Model.stating`).
     drift
         What the law may be wrong by beyond the runs; None takes the law as exact. A model's own
         stays unless another is given.
@@ -56,7 +57,7 @@ def resolve(
                 f"likelihood={likelihood!r} was given beside a model, which has its own "
                 f"('{law.likelihood.name}'); build the model with the likelihood you want."
             )
-        model = replace(law, priors=law.priors.replace(prior or {}))
+        model = law.stating(prior or {})
         if drift == REFERENCE:
             return model
         return replace(model, drift=drift_of(model.law, drift))
@@ -126,6 +127,25 @@ def require_usable(runs: Runs, model: Model) -> None:
     RunsError
         If the table cannot be used.
     """
-    free = [name for name in model.alone().free if name in model.law.chart.names]
+    free = [name for name in model.alone().free if name in model.chart.names]
     require_identifiable(runs, [r.name for r in model.law.resources], len(free))
+    _require_floor_below(runs, model)
     require_domain(runs, model.law.domain, model.law.name)
+
+
+def _require_floor_below(runs: Runs, model: Model) -> None:
+    """Refuse a floor that is stated to lie above the smallest loss.
+
+    Raises
+    ------
+    UsageError
+        If no law with such a floor reaches the loss of a run.
+    """
+    name = "" if model.law.floor is None else model.law.floor.name
+    prior = model.priors.table.get(name)
+    if prior is not None and prior.bounds[0] >= (least := float(runs.loss.min())):
+        told = "fixed at" if prior.is_fixed else "stated to be at least"
+        raise UsageError(
+            f"{runs.name}: {name} is {told} {prior.bounds[0]:.6g}, but the smallest loss is "
+            f"{least:.6g}, and the irreducible loss lies below every loss; state a smaller one."
+        )

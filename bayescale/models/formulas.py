@@ -16,6 +16,7 @@ from itertools import accumulate
 import numpy as np
 import sympy
 
+from bayescale.aliases import LAWS, canonical
 from bayescale.errors import LimitError, UsageError
 from theory import laws
 from theory.admissibility.scaling import exact_weights
@@ -29,12 +30,17 @@ from theory.errors import LawError
 MOST_CHARACTERS, MOST_PARTS, MOST_DEPTH = 500, 300, 30
 MOST_POWER, MOST_POWER_OF_A_SUM, MOST_BITS, LARGEST, FINEST = 100, 10, 1000, 1e100, 10
 
+AROUND_ONE = (0.5, 2.0)
+"""Range of a covariate of which only the name is known."""
+
 GIVEN_AS_TEXT = "given as text"
 """Source of a law that was read from a formula, and can be read again from it."""
 
 _USUAL = ("N", "D", "C")
 _PARTS = "names, numbers, + - * / **, parentheses, and exp, log, sqrt, min, max"
-_TAKEN = re.compile(r"L|ell|loss|L_pivot|\w+_fraction|share_\w+")  # what a fit calls its own
+_TAKEN = re.compile(
+    r"L|ell|loss|L_pivot|\w+_fraction|share_\w+|reducible_pivot"
+)  # what a fit calls its own
 _TOKEN = re.compile(
     r"(?P<number>(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?)"
     r"|(?P<name>[A-Za-z_][A-Za-z0-9_]*)|[-+*/(),= ]|(?P<other>.)"
@@ -72,7 +78,8 @@ def find_law(
     """A law from its name in the catalogue or from a formula; a law is returned as it is.
 
     In a formula names are resources as in `parse_law`, and also where they are both a resource
-    that bayescale knows (S, U, density, ...) and one of the `columns` of a table.
+    that bayescale knows (S, U, density, ...) and one of the `columns` of a table. A name that is
+    raised to a power, as X in ``K/N**a/X**b``, and is a column of the table, is a covariate.
 
     Raises
     ------
@@ -89,16 +96,25 @@ def find_law(
     if isinstance(law, AbstractLaw):
         return law
     if not looks_like_expression(law):
-        return laws.get(law)
+        return laws.get(canonical("law", law, LAWS))
     if resources is None:
+        columns = [str(name) for name in columns]
         resources = [*_USUAL, *(n for n in columns if n in RESOURCES and n not in _USUAL)]
+        return parse_law(law, resources=resources, covariates=_raised(law, columns))
     return parse_law(law, resources=resources)
 
 
-def parse_law(text: str, *, resources: Sequence[str] | None = None, name: str | None = None) -> Law:
+def parse_law(
+    text: str,
+    *,
+    resources: Sequence[str] | None = None,
+    covariates: Sequence[str] = (),
+    name: str | None = None,
+) -> Law:
     """Read a law; the roles of its parameters are recognised from the formula.
 
-    The floor is a term of its own. Of the others, or those whose power is the rest, each has an
+    The floor is a term of its own; a number in its place, as in ``1.6 + A*N**-alpha``, is a floor
+    E that is held at it. Of the others, or those whose power is the rest, each has an
     amplitude: the one parameter that multiplies it and stands nowhere else. An exponent is in the
     power of a resource and does not cancel, as q does in ``((A/N)**q + (B/D)**q)**(1/q)``; q is a
     shape, as is all else.
@@ -110,6 +126,8 @@ def parse_law(text: str, *, resources: Sequence[str] | None = None, name: str | 
         stand before them. Parameters are positive.
     resources
         Names that are resources, by default N, D and C; those not in the text are left out.
+    covariates
+        Names of further columns that describe a run but are not spent.
     name
         Name of the law; ``"user"`` by default.
 
@@ -130,6 +148,8 @@ def parse_law(text: str, *, resources: Sequence[str] | None = None, name: str | 
     shown = _quoted(line)
     asked = _USUAL if resources is None else tuple(resources)
     known = {n: RESOURCES.get(n) or Resource(n, n, "units of the column") for n in asked}
+    more = {n: Resource(n, n, "units of the column", typical=AROUND_ONE) for n in covariates}
+    known = {**more, **known}
     order = [n for n in dict.fromkeys((*_USUAL, *names)) if n in names]
     used = {n: known[n] for n in order if n in known}
     unknown = {n: Parameter(n, Role.SHAPE, "").symbol for n in names if n not in known}
@@ -144,7 +164,10 @@ def parse_law(text: str, *, resources: Sequence[str] | None = None, name: str | 
         raise UsageError(f"{', '.join(gone)} cancels from the law {shown}; leave it out.")
     if taken := [n for n in symbols if _TAKEN.fullmatch(n)]:
         raise UsageError(f"a fit has a '{taken[0]}' of its own; rename that in the law {shown}.")
+    formula, held = _named_floor(formula, line, names)
+    unknown |= {name: Parameter(name, Role.FLOOR, "").symbol for name in held}
     parameters = _parameters(formula, tuple(used.values()), tuple(unknown.values()))
+    parameters = tuple(replace(p, held=held.get(p.name)) for p in parameters)
     try:
         law = Law(
             name=name or "user",
@@ -164,6 +187,29 @@ def parse_law(text: str, *, resources: Sequence[str] | None = None, name: str | 
     found = exact_weights(law)
     weights = None if found is None or found.free or found.idle else found.values
     return replace(law, weights=weights, kernel=sympy.S.NaN)  # made again from its formula
+
+
+def _named_floor(
+    formula: sympy.Expr, line: str, names: Sequence[str]
+) -> tuple[sympy.Expr, dict[str, float]]:
+    """The formula with a parameter for a number that stands alone, and its value by name."""
+    number = sum(part for part in sympy.Add.make_args(formula) if part.is_number)
+    if not number or number == formula or sympy.sympify(number).is_negative:
+        return formula, {}
+    if alone := [x for x in sympy.Add.make_args(formula) if x.is_Symbol]:
+        raise UsageError(
+            f"{float(number):g} and {alone[0]} each stand alone in the law {_quoted(line)}, so "
+            "only their sum can be learnt; keep one."
+        )
+    name = next(n for n in ("E", "L_inf", *(f"E_{i}" for i in range(99))) if n not in names)
+    floor = s.floor(name)
+    return formula - number + floor.symbol, {name: float(number)}
+
+
+def _raised(text: str, columns: Sequence[str]) -> list[str]:
+    """Those columns that stand in a formula as the base of a power."""
+    bases = re.findall(r"([A-Za-z_]\w*)\s*\*\*", text)
+    return [n for n in dict.fromkeys(columns) if n in bases and n not in RESOURCES]
 
 
 def _read(text: str) -> tuple[str, ast.expr, list[str]]:
@@ -346,7 +392,7 @@ def _amplitude(term: sympy.Expr, own: Sequence[sympy.Symbol]) -> sympy.Symbol:
     if not own and not term.free_symbols:
         raise UsageError(
             f"the constant {term} stands alone; write the irreducible loss as one parameter, such "
-            "as E, and fix it with prior={'floor_fraction': ...} if it is known."
+            "as E, and fix it with prior={'E': ...} if it is known."
         )
     if not own:
         raise UsageError(

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,16 +14,19 @@ from bayescale.errors import UsageError
 from bayescale.models import likelihoods
 from bayescale.models.drift import Drift
 from bayescale.models.drift_reference import REFERENCE, Drifting, drift_of
-from bayescale.models.formulas import GIVEN_AS_TEXT, find_law, parse_law
+from bayescale.models.formulas import AROUND_ONE, GIVEN_AS_TEXT, find_law, parse_law
 from bayescale.models.likelihood import AbstractLikelihood
 from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
 from bayescale.models.pooling import OFFSET, Pooling
 from bayescale.models.priors import Priors, default_priors
+from bayescale.models.stated_priors import chart_of, state, stated_names
 from bayescale.runs.table import Runs, read_runs
 from theory import laws
 from theory.declaration.abstract_law import AbstractLaw
+from theory.declaration.chart import Chart
 from theory.declaration.namespace import ArrayNamespace, Environment
+from theory.declaration.stated_chart import statable
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,8 @@ class Model:
         likelihood
             A likelihood or its name.
         prior
-            Priors that replace defaults; a number fixes the coordinate.
+            Priors that replace defaults, on parameters of the law in the user's units, on
+            coordinates or on noise parameters; a number fixes what it is stated on. See `stating`.
         drift
             What the law may be wrong by beyond the runs; None takes it as exact.
         """
@@ -93,6 +98,59 @@ class Model:
             prior=prior,
             drift=drift,
         )
+
+    @cached_property
+    def chart(self) -> Chart:
+        """The coordinates that are sampled: pivot coordinates, and what a prior was stated on."""
+        return chart_of(self.law, self.priors.table, self.likelihood.priors())
+
+    @property
+    def stated(self) -> dict[str, Prior]:
+        """What says which chart is used: priors of a floor or amplitudes, and what stays beside."""
+        table = self.priors.table
+        return {n: table[n] for n in stated_names(self.law, table, self.likelihood.priors())}
+
+    def stating(self, prior: Mapping[str, Prior | float]) -> "Model":
+        r"""The same model with stated priors in place of those there.
+
+        A prior on an exponent, a shape, a noise parameter or a pivot coordinate takes the place of
+        its own. One on a floor or an amplitude makes that parameter a coordinate: it is the exact
+        prior of the parameter, independent of those of the other coordinates, and coordinates that
+        it determines lose theirs. In the additive law a prior on E takes the place of those of
+        ``floor_fraction`` and ``L_pivot``, whose rest ``reducible_pivot = L_pivot - E`` becomes a
+        coordinate with a wide prior; the first amplitude takes the place of ``L_pivot``, the second
+        that of ``share_N``. With priors on E, A and B the joint prior is theirs times those of
+        alpha and beta (`theory.declaration.stated_chart` has the table).
+
+        Parameters
+        ----------
+        prior
+            Parameter or coordinate -> `Prior`; a number fixes it. A ``Normal`` on a positive
+            quantity is cut off at 0.
+
+        Raises
+        ------
+        UsageError
+            If a name is unknown, a coordinate follows from others that are stated, a prior reaches
+            beyond where its parameter lives, or the floor lies above the loss at the pivot.
+
+        Examples
+        --------
+        >>> model = Model.at("chinchilla", pivot={"N": 1e8, "D": 1e10}, prior={"E": 1.6})
+        >>> model.fixed["E"], model.chart.names
+        (1.6, ('reducible_pivot', 'E', 'share_N', 'alpha', 'beta'))
+        >>> model = model.stating({"A": 406.4, "B": Prior.around(410.7, 0.2), "alpha": 0.34})
+        >>> model.free
+        ('B', 'beta', 'sigma', 'nu')
+        """
+        own = set(statable(self.law.chart)) - set(self.priors.table)
+        if self.pooling is not None and (late := sorted(own & set(prior))):
+            raise UsageError(
+                f"a prior on '{late[0]}' changes what is pooled; state it before, in the model of "
+                "one group or as prior= of fit_groups."
+            )
+        noise = self.likelihood.priors()
+        return replace(self, priors=state(self.priors, self.law, prior, noise))
 
     def pooled(
         self, column: str, groups: Sequence[str], coordinates: Sequence[str] | None = None
@@ -114,7 +172,7 @@ class Model:
         UsageError
             If a coordinate is unknown or fixed, or there are fewer than two groups.
         """
-        known = [n for n in self.free if n in (*self.law.chart.names, self.likelihood.scale_name)]
+        known = [n for n in self.free if n in (*self.chart.names, self.likelihood.scale_name)]
         chosen = tuple(known if coordinates is None else coordinates)
         if wrong := [name for name in chosen if name not in known]:
             raise UsageError(
@@ -127,7 +185,7 @@ class Model:
             )
         pooling = Pooling(column, tuple(map(str, groups)), chosen)
         return replace(
-            self, priors=self.priors.extended(pooling.priors(self.law.chart)), pooling=pooling
+            self, priors=self.priors.extended(pooling.priors(self.chart)), pooling=pooling
         )
 
     def alone(self) -> "Model":
@@ -154,7 +212,10 @@ class Model:
         known = {r.name: pivot[r.name] for r in law.resources if r.name in pivot}
         noise = likelihoods.get(likelihood).scaled_to(known)
         priors = default_priors(law, noise.priors(), pivot=pivot, level=level)
-        return cls(law, priors.replace(prior or {}), noise, drift=drift_of(law, drift))
+        held = {p.name: p.held for p in law.parameters if p.held is not None}
+        return cls(law, priors, noise, drift=drift_of(law, drift)).stating(
+            {**held, **(prior or {})}
+        )
 
     @property
     def free(self) -> tuple[str, ...]:
@@ -210,7 +271,7 @@ class Model:
         `log_pivot` stands in for the model's own pivot where one program serves many tables.
         """
         pivot = self.priors.log_pivot if log_pivot is None else log_pivot
-        return self.law.chart.to_parameters(coordinates, pivot, ops)
+        return self.chart.to_parameters(coordinates, pivot, ops)
 
     def observe(self, runs: Runs) -> Observations:
         """What inference needs of a table: log resources, log loss and further columns.
@@ -296,20 +357,22 @@ class Model:
                 f"the design has no column {', '.join(missing)}; law '{self.law.name}' needs "
                 f"{', '.join(names)} and the design has {', '.join(map(str, table.columns))}."
             )
-        priors = self.priors.replace(coordinates or {})
+        model = self.stating(coordinates or {})
         rng = np.random.default_rng(seed)
         drawn: dict[str, Any] = {
             name: float(prior.sample(rng)) if shape == () else prior.sample(rng, shape)
-            for (name, prior), shape in zip(priors.table.items(), self.shapes.values(), strict=True)
+            for (name, prior), shape in zip(
+                model.priors.table.items(), model.shapes.values(), strict=True
+            )
         }
         # Losses of 1 stand in until they are drawn: `read_runs` checks the rest of the table.
         given = table.drop(columns="loss", errors="ignore").assign(loss=1.0)
         runs = read_runs(given, name=f"simulated from {self.law.name}", on_duplicates="keep")
-        rows = self.observe(runs)
-        log_loss = self._draw(drawn, rows, rng)
+        rows = model.observe(runs)
+        log_loss = model._draw(drawn, rows, rng)
         runs = replace(runs, table=runs.table.assign(loss=np.exp(log_loss)))
-        scalars = {name: value for name, value in drawn.items() if self.shapes[name] == ()}
-        natural = self.law.values(self.parameters(scalars, np))
+        scalars = {name: value for name, value in drawn.items() if model.shapes[name] == ()}
+        natural = model.law.values(model.parameters(scalars, np))
         return Simulation(
             runs, drawn, {name: float(value) for name, value in natural.items()}, seed
         )
@@ -329,10 +392,12 @@ class Model:
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON; the law goes by name and formula."""
+        covariates = [r.name for r in self.law.resources if r.typical == AROUND_ONE]
         return {
             "law": self.law.name,
             "formula": self.law.formula_text(),
-            "resources": [resource.name for resource in self.law.resources],
+            "resources": [r.name for r in self.law.resources if r.name not in covariates],
+            "covariates": covariates,
             "given_as_text": self.law.source == GIVEN_AS_TEXT,
             "likelihood": self.likelihood.to_dict(),
             "priors": {name: prior.to_dict() for name, prior in self.priors.table.items()},
@@ -359,7 +424,12 @@ class Model:
         """
         if law is None:
             if data.get("given_as_text"):
-                law = parse_law(data["formula"], resources=data["resources"], name=data["law"])
+                law = parse_law(
+                    data["formula"],
+                    resources=data["resources"],
+                    covariates=data.get("covariates", ()),
+                    name=data["law"],
+                )
             else:
                 law = laws.get(data["law"])
         if law.formula_text() != data["formula"]:
@@ -373,9 +443,14 @@ class Model:
         drift = None if data["drift"] is None else Drift.from_dict(data["drift"])
         model = cls.at(law, pivot=data["pivot"], likelihood=likelihood, drift=drift)
         if data["pooling"] is not None:
-            pooling = data["pooling"]
-            model = model.pooled(pooling["column"], pooling["groups"], pooling["coordinates"])
-        return replace(model, priors=model.priors.replace(table))
+            saved = data["pooling"]
+            pooling = Pooling(
+                saved["column"], *(tuple(saved[n]) for n in ("groups", "coordinates"))
+            )
+            model = model.stating(pooling.population(table))
+            spreads = pooling.priors(model.chart)
+            model = replace(model, priors=model.priors.extended(spreads), pooling=pooling)
+        return model.stating(table)
 
 
 def geometric_mean(values: np.ndarray) -> float:

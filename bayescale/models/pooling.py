@@ -37,6 +37,8 @@ SPREADS: dict[Kind, float] = {
     Kind.FLOOR_FRACTION: 0.5,
     Kind.SHARE: 0.5,
     Kind.PARAMETER: 0.2,
+    Kind.KERNEL: 0.5,
+    Kind.STATED: 0.5,
 }
 """Kind of coordinate -> scale of the HalfNormal prior of its spread between groups."""
 

@@ -16,6 +16,9 @@ from theory.errors import did_you_mean
 class Priors:
     """The joint prior of a model: one independent prior a coordinate, at a pivot.
 
+    A floor or an amplitude on which a prior is stated is a coordinate too
+    (`bayescale.models.stated_priors`).
+
     Parameters
     ----------
     table
@@ -52,7 +55,10 @@ class Priors:
         return Priors({**self.table, **more}, self.pivot, bounds)
 
     def replace(self, overrides: Mapping[str, object]) -> "Priors":
-        """Put the user's priors in place of the defaults; a number fixes the coordinate.
+        """Put priors in place of those of the same coordinates; a number fixes the coordinate.
+
+        `bayescale.models.stated_priors.state` also takes parameters of the law that are not
+        coordinates yet.
 
         Raises
         ------
@@ -64,23 +70,47 @@ class Priors:
         for name, prior in overrides.items():
             if name not in table:
                 raise UsageError(
-                    f"no prior can be set on '{name}', only on coordinates of the model; "
-                    f"amplitudes and the floor follow from them.{did_you_mean(name, table)}"
+                    f"'{name}' is no coordinate of these priors.{did_you_mean(name, table)}"
                 )
-            if not isinstance(prior, Prior | float | int):
-                raise UsageError(
-                    f"the prior of '{name}' must be a Prior, or a number that fixes it; "
-                    f"got {prior!r}."
-                )
-            table[name] = prior if isinstance(prior, Prior) else Prior.fixed(prior)
-            (lower, upper), (low, high) = self.bounds[name], table[name].bounds
-            on_an_end = table[name].is_fixed and low in (lower, upper)
-            if low < lower or high > upper or on_an_end:
-                raise UsageError(
-                    f"'{name}' lives between {lower:g} and {upper:g}, but {table[name]!r} reaches "
-                    f"from {low:g} to {high:g}; choose a family with that support."
-                )
+            table[name] = checked_prior(name, prior, self.bounds[name])
         return Priors(table, self.pivot, self.bounds)
+
+
+def checked_prior(name: str, prior: object, bounds: tuple[float, float]) -> Prior:
+    """A prior as it was stated, if it stays where its quantity lives.
+
+    A number fixes the quantity. A Normal on a quantity with a lower end only, such as a positive
+    one, is the Normal cut off there and normalised (``TruncatedNormal``).
+
+    Parameters
+    ----------
+    name
+        What it is stated on.
+    prior
+        A `Prior` or a number.
+    bounds
+        Ends of the open interval in which the quantity lives.
+
+    Raises
+    ------
+    UsageError
+        If it is neither, or reaches beyond the interval.
+    """
+    if not isinstance(prior, Prior | float | int):
+        raise UsageError(
+            f"the prior of '{name}' must be a Prior, or a number that fixes it; got {prior!r}."
+        )
+    lower, upper = bounds
+    out = prior if isinstance(prior, Prior) else Prior.fixed(prior)
+    if out.family == "Normal" and math.isfinite(lower) and math.isinf(upper):
+        out = Prior("TruncatedNormal", **out.arguments, lower=lower)
+    low, high = out.bounds
+    if low < lower or high > upper or (out.is_fixed and low in (lower, upper)):
+        raise UsageError(
+            f"'{name}' lives between {lower:g} and {upper:g}, but {out!r} reaches "
+            f"from {low:g} to {high:g}; choose a family with that support."
+        )
+    return out
 
 
 ROLE_PRIORS: dict[Role, tuple[float, float]] = {
@@ -144,12 +174,13 @@ def coordinate_prior(coordinate: Coordinate, level: float, pivot: Mapping[str, f
     return Prior.around(centre, spread) if positive else Prior("Normal", mu=centre, sigma=spread)
 
 
-def _lives(coordinate: Coordinate) -> tuple[float, float]:
+def interval_of(coordinate: Coordinate) -> tuple[float, float]:
     """Ends of the open interval in which a coordinate lives."""
     if coordinate.parameter is not None:
         domain = coordinate.parameter.domain
     else:
-        domain = Domain.POSITIVE if coordinate.kind is Kind.LEVEL else Domain.UNIT
+        positive = coordinate.kind in (Kind.LEVEL, Kind.KERNEL)
+        domain = Domain.POSITIVE if positive else Domain.UNIT
     return {
         Domain.POSITIVE: (0.0, math.inf),
         Domain.UNIT: (0.0, 1.0),
@@ -196,5 +227,5 @@ def default_priors(
         )
     table |= noise
     bounds = {name: prior.bounds for name, prior in noise.items()}
-    bounds |= {c.name: _lives(c) for c in law.chart.coordinates}
+    bounds |= {c.name: interval_of(c) for c in law.chart.coordinates}
     return Priors(table, {name: float(pivot[name]) for name in names}, bounds)

@@ -23,7 +23,7 @@ def prior_posterior(model: Model, *, draws: int = 1000, seed: int = 0) -> Poster
     rng = np.random.default_rng(seed)
     sites = {name: model.priors.table[name].sample(rng, (draws,)) for name in model.free}
     sites |= {name: np.full(draws, value) for name, value in model.fixed.items()}
-    everything = sites | model.law.values(model.parameters(sites, np))
+    everything = model.law.values(model.parameters(sites, np)) | sites
     arrays = {name: (("chain", "draw"), np.asarray(v)[None, :]) for name, v in everything.items()}
     tree = xr.DataTree.from_dict({"posterior": xr.Dataset(arrays)})
     before = Diagnosis(warnings=("these are draws of the prior: no run has been seen.",))

@@ -24,7 +24,7 @@ def to_tree(model: Model, runs: Runs, result: Draws) -> xr.DataTree:
     }
     scalars = {n: v for n, v in result.coordinates.items() if not model.shapes[n]}
     natural = model.law.values(model.parameters(scalars, np))
-    posterior |= {name: (dims, values) for name, values in natural.items()}
+    posterior |= {n: (dims, values) for n, values in natural.items() if n not in posterior}
     chains, draws = next(iter(scalars.values())).shape
     coords: dict[str, Any] = {"chain": np.arange(chains), "draw": np.arange(draws)}
     stats = xr.Dataset({n: (dims, v) for n, v in result.sample_stats.items()}, coords)

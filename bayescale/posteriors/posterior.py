@@ -25,7 +25,9 @@ from bayescale.posteriors.describe import describe
 from bayescale.posteriors.file import read_posterior, write_posterior
 from bayescale.posteriors.labelled import given_tree
 from bayescale.posteriors.prediction import FARTHEST, Prediction, points_of
+from bayescale.posteriors.prior_quantiles import prior_quantiles
 from bayescale.posteriors.verdict import verdict
+from bayescale.runs.identifiable import are_few
 from bayescale.runs.table import Runs
 from theory.declaration.abstract_law import AbstractLaw
 from theory.declaration.symbols import D, N
@@ -153,7 +155,7 @@ class Posterior(AbstractPosterior):
         """Draws of the likelihood's parameters, chains joined, as columns."""
         return {name: self.draws[name].to_numpy().reshape(-1, 1) for name in self.noise_names}
 
-    def summary(self, *, coordinates: bool = False) -> pd.DataFrame:
+    def summary(self, *, coordinates: bool = False, prior: bool | None = None) -> pd.DataFrame:
         """Posterior mean, sd, quantiles, R-hat and ESS of each parameter.
 
         Parameters
@@ -161,6 +163,9 @@ class Posterior(AbstractPosterior):
         coordinates
             Give the pivot coordinates, in which the law is sampled, in place of the law's own
             parameters.
+        prior
+            Put the quantiles of the prior beside those of the posterior, as prior_q05, prior_q50
+            and prior_q95; by default where there are so few runs that the prior carries much.
 
         Returns
         -------
@@ -171,10 +176,16 @@ class Posterior(AbstractPosterior):
         """
         names: Sequence[str] = [parameter.name for parameter in self.law.parameters]
         if coordinates:
-            names = self.law.chart.names
-        return self.describe(
-            {name: self.draws[name].to_numpy() for name in [*names, *self.noise_names]}
-        )
+            names = (self.law if self.model is None else self.model).chart.names
+        names = [*names, *self.noise_names]
+        table = self.describe({name: self.draws[name].to_numpy() for name in names})
+        if prior is None:
+            prior = self.runs is not None and are_few(len(self.runs))
+        if not prior or self.model is None:
+            return table
+        before = prior_quantiles(self.model, names, self.seed)
+        place = [*table.columns].index("q95") + 1
+        return pd.concat([table.iloc[:, :place], before, table.iloc[:, place:]], axis=1)
 
     def describe(self, quantities: Mapping[str, np.ndarray]) -> pd.DataFrame:
         """Summary table, as `summary`, of any quantities of shape (chain, draw)."""

@@ -13,6 +13,17 @@ from bayescale.runs.columns import RESOURCES, absent
 from bayescale.runs.table import Runs, some_rows
 from theory.declaration.logdomain import log_value
 
+LEAST_RUNS = 4
+"""Fewest runs that are fitted; a law may have more parameters, whose priors are proper."""
+
+FEW_RUNS = 8
+"""Up to so many runs the prior carries much of the answer and is shown beside it."""
+
+
+def are_few(count: int) -> bool:
+    """Whether so many runs leave much of the answer to the prior."""
+    return count <= FEW_RUNS
+
 
 def require_identifiable(runs: Runs, resources: Sequence[str], n_parameters: int) -> None:
     """Refuse a table from which a law in `resources` with `n_parameters` cannot be learnt.
@@ -21,7 +32,7 @@ def require_identifiable(runs: Runs, resources: Sequence[str], n_parameters: int
     ------
     RunsError
         A resource is absent or has one value only, all losses are equal, or there are fewer rows
-        than parameters.
+        than parameters and than `LEAST_RUNS`.
 
     Warns
     -----
@@ -35,11 +46,11 @@ def require_identifiable(runs: Runs, resources: Sequence[str], n_parameters: int
             raise RunsError(absent(name, runs.table.columns, runs.name))
         if name not in RESOURCES:
             check_size(runs, name)
-    if len(runs) < n_parameters:
+    if len(runs) < (least := min(n_parameters, LEAST_RUNS)):
         raise RunsError(
             f"{runs.name}: {len(runs)} rows are too few for a law with {n_parameters} parameters; "
-            f"at least {n_parameters} are needed, so add runs or choose a law with fewer "
-            "parameters, such as 'power'."
+            f"at least {least} are needed, so add runs, fix parameters by prior=, or choose a law "
+            "with fewer parameters, such as 'power'."
         )
     if np.ptp(runs.loss) == 0:
         raise RunsError(

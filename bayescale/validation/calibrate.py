@@ -15,6 +15,7 @@ import pandas as pd
 from jaxtyping import Float
 from scipy.special import logsumexp
 
+from bayescale.aliases import with_aliases
 from bayescale.diagnosis import Diagnosis, Result
 from bayescale.distributions.prior import Prior
 from bayescale.errors import UsageError
@@ -164,6 +165,7 @@ class Calibration(Result):
         return "\n".join([f"Calibration at {len(self.outlook.cuts)} cuts", *self.advice()])
 
 
+@with_aliases
 def calibrate(
     runs: Runs | pd.DataFrame | Any,
     law: Fittable | Sequence[Fittable] = LAWS,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from bayescale.aliases import with_aliases
 from bayescale.diagnosis import MAX_PARETO_K
 from bayescale.errors import DiagnosticsWarning, UsageError
 from bayescale.models import pointwise
@@ -21,6 +22,7 @@ WEIGHTS = {"stacking": "stacking", "pseudo-bma": "BB-pseudo-BMA"}
 """How weights are computed -> ArviZ's name of it."""
 
 
+@with_aliases
 def compare(
     posteriors: Mapping[str, Posterior],
     by: str = "lfo",

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from bayescale.aliases import with_aliases
 from bayescale.errors import UsageError
 from bayescale.posteriors.posterior import Posterior
 from bayescale.posteriors.stack import Stack
@@ -29,6 +30,7 @@ ITERATIONS = 2000
 WAYS = ("lfo", "loo", "equal")
 
 
+@with_aliases
 def stack(
     posteriors: Mapping[str, Posterior],
     by: str = "lfo",

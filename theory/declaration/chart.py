@@ -11,6 +11,9 @@ and every exponent and shape stands for itself. What the shares divide is told b
 `AbstractSplit`: for two terms ``share_N`` is the share of the N term in the reducible loss (in the
 power mean of the share law). On the 245 digitised Chinchilla runs this takes the condition number
 of the Fisher matrix from 4e4 to about 1e2.
+
+The floor and the amplitudes may be coordinates themselves, in place of as many of these
+(`theory.declaration.stated_chart`).
 """
 
 from collections.abc import Sequence
@@ -29,6 +32,11 @@ from theory.declaration.terms import AbstractSplit
 LOSS = sympy.Symbol("L", positive=True)
 """The loss, in the inverse of a link."""
 
+_KERNEL, _FRACTION = (sympy.Symbol(name, positive=True) for name in ("ell", "fraction"))
+
+LEVEL, FLOOR_FRACTION, REDUCIBLE = "L_pivot", "floor_fraction", "reducible_pivot"
+"""Names of the coordinates that say how large the loss at the pivot is, and its floor."""
+
 
 class Kind(StrEnum):
     """What a coordinate is; default priors are looked up by it."""
@@ -37,6 +45,8 @@ class Kind(StrEnum):
     FLOOR_FRACTION = "floor fraction"
     SHARE = "share"
     PARAMETER = "parameter"
+    KERNEL = "kernel"
+    STATED = "stated"
 
 
 @dataclass(frozen=True)
@@ -46,13 +56,14 @@ class Coordinate:
     Parameters
     ----------
     name
-        ``L_pivot``, ``floor_fraction``, ``share_N`` or the name of a parameter.
+        ``L_pivot``, ``floor_fraction``, ``share_N``, ``reducible_pivot`` or the name of a
+        parameter.
     kind
-        What it is.
+        What it is; a floor or an amplitude that is a coordinate itself is `Kind.STATED`.
     meaning
         Words for tables.
     parameter
-        The law's parameter that it is, for kind `Kind.PARAMETER`.
+        The law's parameter that it is, for the kinds `Kind.PARAMETER` and `Kind.STATED`.
     after
         For a share: how many terms divide what it leaves.
     """
@@ -103,18 +114,91 @@ class Chart:
             for c in self.coordinates
             if c.parameter is not None
         }
-        log_level = ops.log(coordinates["L_pivot"])
-        if self.link.floor is not None:
-            env[self.link.floor.name] = log_level + ops.log(coordinates["floor_fraction"])
-        at_pivot = {**env, **log_pivot, LOSS.name: log_level}
-        log_kernel = log_value(self.link.kernel(LOSS), at_pivot, ops)
+        at_pivot = {**env, **log_pivot}
+        log_kernel = self._log_kernel(env, coordinates, at_pivot, ops)
+        if log_kernel is None:
+            return self._from_amplitudes(env, coordinates, log_pivot, ops)
         log_shares, log_left = [], 0.0
         for term in self.split.terms[:-1]:
             share = coordinates[f"share_{term.label}"]
             log_shares.append(log_left + ops.log(share))
             log_left = log_left + ops.log1p(-share)
         log_shares.append(log_left)
+        at_pivot = {**env, **log_pivot}
         return env | self.split.to_amplitudes(log_kernel, log_shares, at_pivot, ops)
+
+    def _log_kernel(
+        self, env: dict[str, Any], coordinates: Environment, at_pivot: Environment, ops: Elementary
+    ) -> Any:
+        """Log of the kernel at the pivot where it is told without amplitudes; else None.
+
+        The floor is added to `env` where it follows from its fraction of the loss.
+        """
+        names, floor = self.names, self.link.floor
+        if REDUCIBLE in names:
+            return ops.log(coordinates[REDUCIBLE])
+        log_fraction = ops.log(coordinates[FLOOR_FRACTION]) if FLOOR_FRACTION in names else None
+        if LEVEL in names:
+            log_level = ops.log(coordinates[LEVEL])
+        elif floor is not None and floor.name in env and log_fraction is not None:
+            log_level = env[floor.name] - log_fraction
+        else:
+            return None
+        if floor is not None and floor.name not in env:
+            env[floor.name] = log_level + log_fraction
+        return log_value(self.link.kernel(LOSS), {**at_pivot, **env, LOSS.name: log_level}, ops)
+
+    def _from_amplitudes(
+        self, env: dict[str, Any], coordinates: Environment, log_pivot: Environment, ops: Elementary
+    ) -> dict[str, Any]:
+        """Parameters where an amplitude is a coordinate, so that its term sets the kernel."""
+        at_pivot = {**env, **log_pivot}
+        missing = [term for term in self.split.terms if term.amplitude.name not in env]
+        if missing:
+            log_terms = self._log_terms(coordinates, at_pivot, ops)
+            for term in missing:
+                log_term = log_terms[self.split.terms.index(term)]
+                env[term.amplitude.name] = term.log_amplitude(log_term, at_pivot, ops)
+        floor = self.link.floor
+        if floor is not None and floor.name not in env:
+            fraction = ops.log(coordinates[FLOOR_FRACTION])
+            at_pivot = {**env, **log_pivot, _FRACTION.name: fraction}
+            at_pivot[_KERNEL.name] = self.split.log_kernel(at_pivot, ops)
+            loss = self.link.loss_at_fraction(_KERNEL, _FRACTION)
+            assert loss is not None
+            env[floor.name] = log_value(loss, at_pivot, ops) + fraction
+        return env
+
+    def _log_terms(
+        self, coordinates: Environment, at_pivot: Environment, ops: Elementary
+    ) -> list[Any]:
+        """Log of every term at the pivot, from those whose amplitude is known and the shares.
+
+        A share divides a term from the sum of those behind it; where one of the two is known, the
+        share tells the other.
+        """
+        terms = self.split.terms
+        logs: list[Any] = [
+            term.log_value(at_pivot, ops) if term.amplitude.name in at_pivot else None
+            for term in terms
+        ]
+        shares = [coordinates.get(f"share_{term.label}") for term in terms[:-1]]
+        own = [None if share is None else ops.log(share) for share in shares]
+        behind = [None if share is None else ops.log1p(-share) for share in shares]
+        sums = [*logs]  # of a term and those behind it
+        for k in reversed(range(len(terms) - 1)):
+            if logs[k] is None:
+                sums[k] = None if sums[k + 1] is None else sums[k + 1] - behind[k]
+            elif sums[k + 1] is None:
+                sums[k] = logs[k] - own[k]
+            else:
+                sums[k] = ops.logaddexp(logs[k], sums[k + 1])
+        for k in range(len(terms) - 1):
+            if logs[k] is None:
+                logs[k] = sums[k] + own[k]
+            if sums[k + 1] is None:
+                sums[k + 1] = sums[k] + behind[k]
+        return [*logs[:-1], sums[-1]]
 
     def to_coordinates(
         self, parameters: Environment, log_pivot: Environment, ops: Elementary
@@ -127,9 +211,9 @@ class Chart:
         log_kernel = self.split.log_kernel(at_pivot, ops)
         log_shares = self.split.to_shares(log_kernel, at_pivot, ops)
         log_level = log_value(self.link.loss(LOSS), {**at_pivot, LOSS.name: log_kernel}, ops)
-        out: dict[str, Any] = {"L_pivot": ops.exp(log_level)}
+        out: dict[str, Any] = {LEVEL: ops.exp(log_level), REDUCIBLE: ops.exp(log_kernel)}
         if self.link.floor is not None:
-            out["floor_fraction"] = ops.exp(parameters[self.link.floor.name] - log_level)
+            out[FLOOR_FRACTION] = ops.exp(parameters[self.link.floor.name] - log_level)
         log_tail = log_shares[-1]
         for term, log_share in reversed(
             list(zip(self.split.terms[:-1], log_shares[:-1], strict=True))
@@ -148,11 +232,11 @@ def pivot_chart(
     split: AbstractSplit, *, link: AbstractLink, parameters: Sequence[Parameter]
 ) -> Chart:
     """Derive the pivot coordinates of a law from its split and link."""
-    coordinates = [Coordinate("L_pivot", Kind.LEVEL, "loss at the pivot")]
+    coordinates = [Coordinate(LEVEL, Kind.LEVEL, "loss at the pivot")]
     floor = link.floor
     if floor is not None:
         meaning = f"{floor.name} as a fraction of the loss at the pivot"
-        coordinates.append(Coordinate("floor_fraction", Kind.FLOOR_FRACTION, meaning))
+        coordinates.append(Coordinate(FLOOR_FRACTION, Kind.FLOOR_FRACTION, meaning))
     count = len(split.terms)
     for position, term in enumerate(split.terms[:-1], start=1):
         whole = split.whole if position == 1 else "what the shares before it leave"

@@ -49,6 +49,13 @@ class AbstractLink(ABC):
     def kernel(self, loss: sympy.Expr) -> sympy.Expr:
         """The kernel of a loss; inverse of `loss`."""
 
+    def loss_at_fraction(self, kernel: sympy.Expr, fraction: sympy.Expr) -> sympy.Expr | None:
+        """The loss of a kernel where the floor is a fraction of that loss; None where not closed.
+
+        It solves ``kernel(L) = kernel`` with ``E = fraction L``.
+        """
+        return None
+
 
 @final
 @dataclass(frozen=True)
@@ -62,6 +69,10 @@ class Identity(AbstractLink):
     def kernel(self, loss: sympy.Expr) -> sympy.Expr:
         """``L - E``."""
         return loss - self._floor
+
+    def loss_at_fraction(self, kernel: sympy.Expr, fraction: sympy.Expr) -> sympy.Expr:
+        """``kernel/(1 - fraction)``."""
+        return kernel / (1 - fraction)
 
 
 @final
@@ -89,6 +100,10 @@ class Odds(AbstractLink):
     def kernel(self, loss: sympy.Expr) -> sympy.Expr:
         """``(L - E)/(L_0 - L)``."""
         return (loss - self._floor) / (self.limit - loss)
+
+    def loss_at_fraction(self, kernel: sympy.Expr, fraction: sympy.Expr) -> sympy.Expr:
+        """``L_0 kernel/(1 - fraction + kernel)``."""
+        return self.limit * kernel / (1 - fraction + kernel)
 
 
 @final
@@ -150,6 +165,10 @@ class Power(AbstractLink):
         """``L^(1/gamma) - E^(1/gamma)``."""
         return loss ** (1 / self.exponent) - self._floor ** (1 / self.exponent)
 
+    def loss_at_fraction(self, kernel: sympy.Expr, fraction: sympy.Expr) -> sympy.Expr:
+        """``(kernel/(1 - fraction^(1/gamma)))^gamma``."""
+        return (kernel / (1 - fraction ** (1 / self.exponent))) ** self.exponent.symbol
+
 
 @final
 @dataclass(frozen=True)
@@ -192,3 +211,8 @@ class Logistic(AbstractLink):
         """``(centre - ln((L_0 - L)/(L - E)))/slope``."""
         odds = (self.limit - loss) / (loss - self._floor)
         return (self.centre - sympy.log(odds)) / self.slope
+
+    def loss_at_fraction(self, kernel: sympy.Expr, fraction: sympy.Expr) -> sympy.Expr:
+        """``L_0/(1 + (1 - fraction) exp(centre - slope kernel))``."""
+        falling = sympy.exp(self.centre - self.slope * kernel)
+        return self.limit / (1 + (1 - fraction) * falling)

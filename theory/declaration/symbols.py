@@ -137,6 +137,8 @@ class Parameter(Symbolic):
         from what its role suggests.
     of
         The resource along which a position lies.
+    held
+        The value at which it is held, as written in a formula, unless a prior says otherwise.
     """
 
     name: str
@@ -146,6 +148,7 @@ class Parameter(Symbolic):
     domain: Domain = Domain.POSITIVE
     typical: tuple[float, float] | None = None
     of: Resource | None = None
+    held: float | None = None
 
     @property
     def symbol(self) -> sympy.Symbol:

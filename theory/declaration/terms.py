@@ -85,6 +85,9 @@ class AbstractSplit(ABC):
     whole: ClassVar[str]
     """What the shares are shares of, in words."""
 
+    explicit: ClassVar[bool] = False
+    """Whether each term is known from its amplitude, without the kernel."""
+
     @abstractmethod
     def log_kernel(self, env: Environment, ops: Elementary) -> Numeric:
         """Log of the kernel at the resources and parameters in `env`."""
@@ -110,6 +113,7 @@ class Decomposition(AbstractSplit):
     outer: sympy.Expr
 
     whole: ClassVar[str] = "the reducible loss"
+    explicit: ClassVar[bool] = True
 
     def log_kernel(self, env: Environment, ops: Elementary) -> Numeric:
         """``outer * log(sum of terms)``."""
@@ -221,6 +225,7 @@ class Generator(AbstractSplit):
     ratio: sympy.Symbol
 
     whole: ClassVar[str] = "the two single-resource losses"
+    explicit: ClassVar[bool] = True
 
     def log_kernel(self, env: Environment, ops: Elementary) -> Numeric:
         """``log l_1 + log W(l_2 / l_1)``."""

@@ -37,7 +37,9 @@ def fit(
     ] = None,
     prior: Annotated[
         list[str] | None,
-        typer.Option(help='Set a prior: --prior "alpha=LogNormal(mu=-1.2, sigma=0.4)", or q=1.'),
+        typer.Option(
+            help='Set a prior: --prior "alpha=LogNormal(mu=-1.2, sigma=0.4)", or fix: E=1.6, q=1.'
+        ),
     ] = None,
     no_drift: NoDrift = False,
     draws: Annotated[

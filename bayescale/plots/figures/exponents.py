@@ -95,7 +95,9 @@ def _prior_draws(posterior: Posterior) -> dict[str, Float[np.ndarray, " draw"]]:
         return {}
     rng = np.random.default_rng(posterior.seed)
     table = posterior.model.priors.table
-    coordinates = {name: table[name].sample(rng, PRIOR_DRAWS) for name in posterior.law.chart.names}
+    coordinates = {
+        name: table[name].sample(rng, PRIOR_DRAWS) for name in posterior.model.chart.names
+    }
     logs = posterior.model.parameters(coordinates, np)
     positive = {p.name for p in posterior.law.parameters if p.domain.is_positive}
     return {n: np.exp(values) if n in positive else values for n, values in logs.items()}

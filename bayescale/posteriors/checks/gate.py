@@ -30,6 +30,7 @@ from bayescale.posteriors.checks.own_cuts import judge_own_cuts
 from bayescale.posteriors.groups import GroupPosterior
 from bayescale.posteriors.labelled import record_of, to_tree
 from bayescale.posteriors.posterior import Posterior
+from bayescale.runs.identifiable import are_few
 from bayescale.runs.table import Runs
 
 GATE_DRAWS = 2000
@@ -86,7 +87,7 @@ def judge(posterior: Posterior) -> Diagnosis:
     if found.refusals:
         return found
     if model.pooling is None:
-        found += _of_law(posterior)
+        found += _of_number(posterior) + _of_law(posterior)
     else:
         groups = GroupPosterior(posterior)
         for name in groups.groups:
@@ -128,6 +129,21 @@ def _of_law(posterior: Posterior) -> Diagnosis:
         + power_scaling.judge_exponents(model, some)
         + power_scaling.judge_floor(model, some, log_likelihood)
         + trends.judge_trends(trends.trends_of(model, some, rows))
+    )
+
+
+def _of_number(posterior: Posterior) -> Diagnosis:
+    """Warn of so few runs that the prior carries much of what is said."""
+    model, rows = posterior.fitted_model
+    count = len(rows.log_loss)
+    if not are_few(count):
+        return Diagnosis()
+    return Diagnosis(
+        warnings=(
+            f"there are {count} runs for {len(model.free)} unknowns, so the prior carries much of "
+            "the answer; summary() shows it beside the posterior, and what published fits say of "
+            "the exponents goes in by prior=bs.prior_from_published(law).",
+        )
     )
 
 

@@ -15,6 +15,7 @@ from bayescale.diagnosis import Diagnosis, beside
 from bayescale.models import pointwise
 from bayescale.models.model import Model
 from bayescale.posteriors.posterior import Posterior
+from theory.declaration.chart import FLOOR_FRACTION
 from theory.declaration.symbols import Role
 
 SENSITIVE = 0.05
@@ -28,8 +29,8 @@ UNLEARNED = 0.9
 the scale on which is sampled: the runs then tell less than a fifth of what is told."""
 
 KNOWN = 0.1
-"""An exponent whose prior is narrower than this, on that scale, was put in on purpose; the default
-priors are four times as wide."""
+"""An exponent or a floor whose prior is narrower than this, on that scale, was put in on purpose;
+the default priors are four times as wide."""
 
 PRIOR_DRAWS = 2000
 
@@ -161,7 +162,7 @@ def contraction(model: Model, name: str, values: np.ndarray) -> float:
 def judge_exponents(model: Model, sites: pointwise.Sites) -> Diagnosis:
     """Warn of exponents of which the runs say nothing: the posterior is as wide as the prior."""
     warnings = []
-    for coordinate in model.law.chart.coordinates:
+    for coordinate in model.chart.coordinates:
         parameter, name = coordinate.parameter, coordinate.name
         if parameter is None or parameter.role is not Role.EXPONENT or name not in model.free:
             continue
@@ -191,8 +192,12 @@ def judge_floor(model: Model, sites: pointwise.Sites, log_likelihood: np.ndarray
     from arviz_stats.base import array_stats
 
     stats: Any = array_stats
-    floor, fraction = model.law.floor, "floor_fraction"
-    if floor is None or fraction not in model.free:
+    floor = model.law.floor
+    told = [n for n in (FLOOR_FRACTION, "" if floor is None else floor.name) if n in model.free]
+    if floor is None or not told:
+        return Diagnosis()
+    site = told[-1]
+    if site == floor.name and prior_spread(model, site) <= KNOWN:
         return Diagnosis()
     values = np.asarray(model.parameters(_scalars(model, sites), np)[floor.name])
     found = {}
@@ -205,7 +210,7 @@ def judge_floor(model: Model, sites: pointwise.Sites, log_likelihood: np.ndarray
         found[group] = float(
             stats.power_scale_sense(values[None, :], *weights, *ALPHAS, chain_axis=0, draw_axis=1)
         )
-    ratio = contraction(model, fraction, sites[fraction])
+    ratio = contraction(model, site, sites[site])
     weak = found["prior"] > SENSITIVE > found["likelihood"]
     if not (weak or ratio > UNLEARNED):
         return Diagnosis()
@@ -215,7 +220,7 @@ def judge_floor(model: Model, sites: pointwise.Sites, log_likelihood: np.ndarray
             f"{name} is the prior's, not the data's (sensitivity "
             f"{beside(found['prior'], SENSITIVE, 2)} to the prior, "
             f"{beside(found['likelihood'], SENSITIVE, 2)} to the data): the runs do not bend "
-            "towards a floor, so a plan far beyond them rests on the prior of floor_fraction; set "
+            "towards a floor, so a plan far beyond them rests on the prior of {site}; set "
             "one that you can defend, or add larger runs.",
         )
     )

@@ -48,6 +48,9 @@ class Between:
 SCIPY = {
     "Normal": lambda mu, sigma: stats.norm(loc=mu, scale=sigma),
     "HalfNormal": lambda sigma: stats.halfnorm(scale=sigma),
+    "TruncatedNormal": lambda mu, sigma, lower: stats.truncnorm(
+        a=(lower - mu) / sigma, b=np.inf, loc=mu, scale=sigma
+    ),
     "LogNormal": lambda mu, sigma: stats.lognorm(s=sigma, scale=np.exp(mu)),
     "StudentT": lambda nu, mu, sigma: stats.t(df=nu, loc=mu, scale=sigma),
     "Beta": lambda alpha, beta: stats.beta(a=alpha, b=beta),
@@ -63,6 +66,7 @@ SCIPY = {
 POINTS = {
     "Normal": {"mu": -0.7, "sigma": 1.9},
     "HalfNormal": {"sigma": 1.7},
+    "TruncatedNormal": {"mu": 1.6, "sigma": 0.9, "lower": 0.4},
     "LogNormal": {"mu": -1.2, "sigma": 0.4},
     "StudentT": {"nu": 3.5, "mu": 0.3, "sigma": 0.6},
     "Beta": {"alpha": 5.0, "beta": 3.0},

@@ -7,9 +7,9 @@ import mpmath
 import numpy as np
 import pytest
 
-from bayescale.distributions.support import POSITIVE, REAL, UNIT, Support, interval
+from bayescale.distributions.support import POSITIVE, REAL, UNIT, Support, above, interval
 
-SUPPORTS = [REAL, POSITIVE, UNIT, interval(-3.0, 5.0), interval(2.0, 2.5)]
+SUPPORTS = [REAL, POSITIVE, UNIT, interval(-3.0, 5.0), interval(2.0, 2.5), above(2.0)]
 every = pytest.mark.parametrize("support", SUPPORTS, ids=lambda s: f"{s.lower:g}..{s.upper:g}")
 
 EXACT = {
@@ -17,6 +17,7 @@ EXACT = {
     (0.0, math.inf): lambda u: mpmath.exp(u),
     (0.0, 1.0): lambda u: 1 / (1 + mpmath.exp(-u)),
     (-3.0, 5.0): lambda u: -3 + 8 / (1 + mpmath.exp(-u)),
+    (2.0, math.inf): lambda u: 2 + mpmath.exp(u),
     (2.0, 2.5): lambda u: 2 + mpmath.mpf(1) / 2 / (1 + mpmath.exp(-u)),
 }
 """The same maps written for 50 digits."""

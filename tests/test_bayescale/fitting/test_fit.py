@@ -161,7 +161,7 @@ def test_progress_is_told_of_every_stage() -> None:
         ({"engine": "numpyr"}, r"no engine called 'numpyr'\. Did you mean 'numpyro'"),
         ({"likelihood": "student"}, r"no likelihood called 'student'\. Did you mean 'studentt'"),
         ({"prior": {"alpa": 0.3}}, r"no prior can be set on 'alpa'.*Did you mean 'alpha'"),
-        ({"prior": {"E": 1.7}}, "amplitudes and the floor follow from them"),
+        ({"prior": {"E": 1.7, "L_pivot": 2.0, "A": 9.0}}, "'L_pivot' beside E and A, from which"),
         ({"chains": 0}, "chains must be at least 1; got 0"),
         ({"draws": 1}, "draws must be at least 4; got 1"),
         ({"seed": -1}, "seed must be at least 0; got -1"),

@@ -11,14 +11,17 @@ import sympy
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from bayescale.distributions.prior import Prior
 from bayescale.errors import LimitError, UsageError
 from bayescale.models.formulas import (
     MOST_CHARACTERS,
     _built,
     _read,
+    find_law,
     looks_like_expression,
     parse_law,
 )
+from bayescale.models.model import Model
 from theory import laws
 from theory.declaration.law import Law
 from theory.declaration.symbols import RESOURCES, Role
@@ -177,8 +180,12 @@ def test_a_law_of_many_characters_is_refused():
         ("E + A*(K/N)**alpha", "A and K multiply the same term"),
         ("E + N**-alpha", r"the term 'N\*\*\(-alpha\)' needs an amplitude, a parameter that"),
         (
-            "1.5 + A*N**-alpha",
+            "(1.5 + A*N**-alpha)**2",
             "the constant 3/2 stands alone; write the irreducible loss as one",
+        ),
+        (
+            "1.5 + E + A*N**-alpha",
+            "1.5 and E each stand alone in the law .*, so only their sum can be learnt; keep one",
         ),
         ("A*N**-alpha + A*D**-beta", "needs an amplitude, .* stands nowhere else"),
         ("E + E*N**-alpha", "needs an amplitude"),
@@ -439,3 +446,28 @@ def test_a_formula_means_what_python_says_it_means(formula):
     got = evaluate(expression(text), NAMES)
     # The terms of a sum may cancel here, which those of a law do not.
     np.testing.assert_allclose(got, want, rtol=1e-6)
+
+
+def test_a_number_in_place_of_the_floor_holds_it():
+    law = parse_law("1.6 + A*N**-alpha + B*D**-beta")
+    assert law.floor is not None
+    assert (law.floor.name, law.floor.held) == ("E", 1.6)
+    assert law.formula_text() == parse_law("E + A*N**-alpha + B*D**-beta").formula_text()
+    model = Model.at(law, pivot={"N": 1e8, "D": 1e10})
+    assert model.fixed == {"E": 1.6}
+    assert Model.from_dict(model.to_dict()).priors == model.priors
+    assert "E" in Model.at(law, pivot={"N": 1e8, "D": 1e10}, prior={"E": Prior.around(2, 0.1)}).free
+    other = parse_law("2 + E*N**-alpha").floor
+    assert other is not None
+    assert (other.name, other.held) == ("L_inf", 2.0)
+
+
+def test_a_column_raised_to_a_power_is_a_covariate():
+    law = find_law("E + K/N**a/X**b", columns=["N", "X", "K", "loss"])
+    assert [(r.name, r.is_covariate) for r in law.resources] == [("N", False), ("X", True)]
+    assert [p.name for p in law.parameters] == ["E", "K", "a", "b"]
+    at = {"E": 1.5, "K": 100.0, "a": 0.3, "b": 0.2}
+    want = 1.5 + 100.0 * 1e8**-0.3 * 4.0**-0.2
+    assert float(law.loss(N=1e8, X=4.0, **at)) == pytest.approx(want, rel=1e-12)
+    model = Model.at(law, pivot={"N": 1e8, "X": 4.0})
+    assert Model.from_dict(model.to_dict()).law == law

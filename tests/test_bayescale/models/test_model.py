@@ -72,8 +72,8 @@ def test_unknown_names_are_refused():
         Model.at("shares", pivot=PIVOT)
     with pytest.raises(UsageError, match=r"^no likelihood called 'cauchy'\."):
         Model.at("share", pivot=PIVOT, likelihood="cauchy")
-    with pytest.raises(UsageError, match=r"^no prior can be set on 'E', only on coordinates"):
-        Model.at("share", pivot=PIVOT, prior={"E": 1.7})
+    with pytest.raises(UsageError, match=r"^no prior can be set on 'F', only on parameters"):
+        Model.at("share", pivot=PIVOT, prior={"F": 1.7})
     with pytest.raises(UsageError, match=r"^no prior can be set on 'nu'"):
         Model.at("share", pivot=PIVOT, likelihood="normal", prior={"nu": 4.0})
 

@@ -216,7 +216,7 @@ def test_a_number_fixes_a_coordinate_and_a_prior_replaces_one():
         ({"floor_fraction": 1.5}, "'floor_fraction' lives between 0 and 1, but"),
         ({"alpha": 0.0}, "'alpha' lives between 0 and inf"),
         ({"sigma": -1.0}, "'sigma' lives between 0 and inf"),
-        ({"alpha": Prior("Normal", mu=0.3, sigma=0.1)}, "reaches from -inf to inf"),
+        ({"alpha": Prior("StudentT", nu=4, mu=0.3, sigma=0.1)}, "reaches from -inf to inf"),
         ({"share_N": Prior("LogNormal", mu=0, sigma=1)}, "'share_N' lives between 0 and 1"),
         ({"alpha": "0.3"}, "the prior of 'alpha' must be a Prior, or a number that fixes it"),
         ({"alpha": None}, "must be a Prior, or a number"),
@@ -239,12 +239,16 @@ def test_impossible_pivots_are_refused():
         default_priors(laws.chinchilla, {}, pivot={"N": 1e9})
 
 
-def test_an_amplitude_cannot_be_given_a_prior():
+def test_a_normal_on_a_positive_quantity_is_cut_off_at_zero():
+    given = defaults().replace({"alpha": Prior("Normal", mu=0.3, sigma=0.1)}).table["alpha"]
+    assert given == Prior("TruncatedNormal", mu=0.3, sigma=0.1, lower=0)
+
+
+def test_only_coordinates_can_be_replaced():
     with pytest.raises(UsageError) as caught:
         defaults().replace({"A": 400.0})
     message = str(caught.value)
-    assert message.startswith("no prior can be set on 'A', only on coordinates of the model; ")
-    assert "amplitudes and the floor follow from them" in message
+    assert message.startswith("'A' is no coordinate of these priors.")
     assert "Known: L_pivot, floor_fraction, share_N, alpha, beta, sigma, nu." in message
 
 

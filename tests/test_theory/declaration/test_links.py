@@ -127,3 +127,16 @@ def test_a_link_names_its_parameters(name, parameters):
 def test_only_a_bounded_link_has_a_cap():
     bounded = {name for name, link in LINKS.items() if link.cap is not None}
     assert bounded == {"odds", "odds from 0", "envelope", "envelope from 0", "logistic"}
+
+
+@every
+def test_a_floor_that_is_a_fraction_of_the_loss_gives_back_the_kernel(name):
+    link = LINKS[name]
+    found = link.loss_at_fraction(k, sympy.Rational(2, 5))
+    if found is None or link.floor is None:
+        assert link.floor is None or name == "envelope"
+        return
+    at_loss = link.kernel(L).subs({link.floor.symbol: sympy.Rational(2, 5) * L})
+    values = {p.symbol: VALUES[p.name] for p in link.parameters if p != link.floor}
+    loss = found.subs(values).subs({k: sympy.Rational(3, 10)})
+    assert float(at_loss.subs(values).subs({L: loss})) == pytest.approx(0.3, rel=1e-12)
