@@ -38,11 +38,16 @@ import jax.numpy as jnp
 import numpy as np
 import numpyro
 import numpyro.distributions as dist
+import pandas as pd
 from extrapolation import Setting, settings
 from fitted import LAWS, fitted
 from isoflop import compute_of, optima
+from jax.flatten_util import ravel_pytree
 from numpyro.infer import MCMC, NUTS
+from numpyro.infer.util import initialize_model
+from scipy import optimize
 
+import bayescale as bs
 from bayescale.distributions.prior import Prior
 from bayescale.models.drift import Drift, beyond, largest_product
 from bayescale.models.drift_reference import PATH
