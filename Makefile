@@ -18,7 +18,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install demo test test-all test-portable check bench clean
+.PHONY: help install demo test test-all test-portable check bench calibration clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +64,11 @@ bench: $(TEST) ## Time and memory: command line, many tables, plans, designs, dy
 	@$(BIN)/python tests/benchmarks/plan.py
 	@$(BIN)/python tests/benchmarks/design.py speed
 	@$(BIN)/python tests/benchmarks/dmft.py
+
+calibration: $(TEST) ## Learn the drift from real tables, and score forecasts of each source by the others
+	@cd tests/benchmarks && for step in fitted drift_reference calibration optimum; do \
+	  echo "$$step"; $(CURDIR)/$(BIN)/python -W ignore $$step.py || exit 1; \
+	done
 
 clean: ## Remove .venv, caches, and what the demo wrote
 	rm -rf $(VENV) bayescale-demo dist build .pytest_cache .ruff_cache .hypothesis

@@ -70,14 +70,13 @@ def _entries() -> dict[str, Drift]:
 
 
 def _drift(entry: dict[str, Any]) -> Drift:
-    """A drift from an entry, whose scale is LogNormal and whose lean is Normal or nothing."""
+    """A drift from an entry, whose scale is LogNormal and whose lean is a number or nothing."""
     scale = Prior("LogNormal", mu=entry["scale"]["mu"], sigma=entry["scale"]["sigma"])
-    lean = entry.get("lean")
     return Drift(
         scale,
         power=entry["power"],
         at=entry["at"],
-        lean=Prior("Normal", mu=lean["mu"], sigma=lean["sigma"]) if lean else Prior.fixed(0.0),
+        lean=Prior.fixed(entry.get("lean", 0.0)),
         tilt=entry.get("tilt", 0.0),
         own=entry.get("own", 0.0),
     )
