@@ -15,7 +15,7 @@ drift`). xi is integrated out on a grid. Settings of a source, which are not ind
 weight of one: a composite likelihood. tilt is not left to it: it is the root mean square, over
 sources, of how far the best N of larger budgets (`isoflop.py`) lay from the plan's median, per
 e-fold, less the variances of both. NUTS (NumPyro) samples scale, power, spread, m and own; with a
-source left out they are drawn from source left out they are drawn from the Gaussian at their mode. What is shipped are their medians,
+source left out they are drawn from the Gaussian at their mode. What is shipped are their medians,
 and a spread between settings of `SPREAD`.
 
 The command prints each law's numbers, all sources together and each left out, keeps them in
