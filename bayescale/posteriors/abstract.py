@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bayescale.diagnosis import Diagnosis, Result
+from bayescale.posteriors.checks.own_cuts import judge_points
 from bayescale.posteriors.distance import distance, judge_distance
 from bayescale.posteriors.prediction import Prediction
 from theory.declaration.abstract_law import AbstractLaw
@@ -99,7 +100,8 @@ class AbstractPosterior(Result):
 
     def judge_distance(self, points: Mapping[str, Any] | pd.DataFrame) -> Diagnosis:
         """The gate's verdict on how far points lie beyond the runs."""
-        return judge_distance(self.distance(points), self.sizes)
+        multiple = self.distance(points)
+        return judge_distance(multiple, self.sizes) + judge_points(self.first.record, multiple)
 
     def pieces(self) -> list[Piece]:
         """Each law with those of its draws that the mixture holds, in the order of `mix`."""

@@ -185,7 +185,8 @@ def scored(one: Forecast) -> dict[str, float]:
         out["width_95"] = one.width(0.95)
         out["interval_score_95"] = one.interval_score(0.95)
         out["crps"] = float(np.mean([crps(draws[:, i], y[i]) for i in at_most(len(y), POINTS)]))
-        out["log_score"] = one.log_score
+        if np.isfinite(one.log_score):  # samples have none
+            out["log_score"] = one.log_score
         out["rmse"], out["bias"] = one.rmse, float(np.mean(one.error))
         mean = draws.mean(axis=1)
         for level in LEVELS:

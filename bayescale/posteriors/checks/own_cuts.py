@@ -15,6 +15,10 @@ MOST_SLOPE = 0.03
 one table in six has among those by which the drift was learnt."""
 
 
+MOST_ERROR = 0.05
+"""Error of the log loss, by that slope, above which a point is warned of."""
+
+
 def mean_slope(cuts: Sequence[Mapping[str, float]]) -> float | None:
     """Mean absolute slope of the forecasts of a table's own larger runs; None without any."""
     return float(np.mean([abs(cut["slope"]) for cut in cuts])) if cuts else None
@@ -38,5 +42,29 @@ def judge_own_cuts(record: Mapping[str, Any]) -> Diagnosis:
             f"{told}, more than most laws on most tables ({MOST_SLOPE:.0%}), so forecasts of "
             "larger runs than these may be as wrong; see `bayescale.calibrate` (bayescale "
             "calibrate), or make runs in between.",
+        )
+    )
+
+
+def judge_points(record: Mapping[str, Any], multiple: np.ndarray | None) -> Diagnosis:
+    """Warn of points as far beyond the runs as the table's own cuts say a law is badly off.
+
+    Parameters
+    ----------
+    record
+        Of a posterior.
+    multiple
+        Multiples of the largest run at which the points lie; None where not known.
+    """
+    slope = mean_slope(record.get(KEY, ()))
+    if slope is None or multiple is None or not multiple.size:
+        return Diagnosis()
+    off = slope * float(np.log(np.max(multiple)))
+    if not off > MOST_ERROR:
+        return Diagnosis()
+    return Diagnosis(
+        warnings=(
+            f"by what the table's own larger runs say, the loss of the farthest point may be "
+            f"{off:.0%} off; make runs in between first.",
         )
     )
