@@ -23,7 +23,6 @@ from bayescale.planning.present_plan import compare_with, sizes_of
 from bayescale.planning.result import Plan
 from bayescale.planning.targets import budgets_for
 from bayescale.posteriors.abstract import AbstractPosterior
-from bayescale.posteriors.distance import judge_distance
 
 __all__ = ["Plan", "plan"]
 
@@ -238,7 +237,7 @@ def _plan(
     table = _recommend(frontier, objective).set_axis(pd.Index(budgets, name="compute"))
     diagnosis, convergence = judge_convergence(frontier)
     far = source.distance(table)
-    diagnosis += judge_distance(far, source.sizes) + judge_limits(frontier, table)
+    diagnosis += source.judge_distance(table) + judge_limits(frontier, table)
     diagnosis.require(force=force)
     compared = None
     if present is not None and len(table):
