@@ -188,9 +188,7 @@ def sizes(variant: Variant) -> dict[str, Any]:
             for sigma in (0.005, 0.02)
             for seed in range(4)
         ]
-        tables = [
-            planted(100 + seed, sigma, rows, of_size(size)) for size, sigma, seed in grid
-        ]
+        tables = [planted(100 + seed, sigma, rows, of_size(size)) for size, sigma, seed in grid]
         for (size, sigma, _), one in zip(grid, by_nuts(variant, tables), strict=True):
             for cell in (f"error {size}", f"noise {sigma}", f"{rows} runs", "all"):
                 cells[cell].append(one)
@@ -257,7 +255,8 @@ def real(variant: Variant, law: str) -> dict[str, Any]:
                 "left_out": left_out(post, one.past),
                 "ahead": ahead(post, one.future),
                 "noise": {
-                    name: float(f"{np.mean(values):.4g}") for name, values in post.noise_draws.items()
+                    name: float(f"{np.mean(values):.4g}")
+                    for name, values in post.noise_draws.items()
                 },
             }
     return {"cpu_s": round(time.process_time() - start, 1), "settings": out}
