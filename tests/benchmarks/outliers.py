@@ -22,7 +22,7 @@ import json
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -238,28 +238,40 @@ def ahead(post: bs.Posterior, runs: bs.Runs) -> dict[str, Any]:
     return scored(score, cumulative(noise, at).mean(axis=0))
 
 
-def real(variant: Variant, law: str) -> dict[str, Any]:
+def real(variant: Variant, law: str) -> Iterator[dict[str, Any]]:
+    """Scores of every setting, a group of tables of like numbers of rows at a time."""
     by_rows: dict[int, list[Setting]] = defaultdict(list)
     for one in settings():
         if len(one.past) <= LARGEST:
             by_rows[next(n for n in (32, 64, 128, LARGEST) if len(one.past) <= n)].append(one)
-    out, start = {}, time.process_time()
-    for group in by_rows.values():
+    for _, group in sorted(by_rows.items()):
+        start, out = time.process_time(), {}
         pasts = [one.past for one in group]
         fits = bs.fit_many(pasts, [variant.model(past, law) for past in pasts], seed=0)
         for i, (one, post) in enumerate(zip(group, fits, strict=True)):
+            noise = {name: float(values.mean()) for name, values in post.noise_draws.items()}
             out[one.name] = {
                 "source": one.source,
                 "status": str(post.diagnosis.status),
                 "r_hat": round(float(fits.diagnostics["r_hat"][i]), 4),
                 "left_out": left_out(post, one.past),
                 "ahead": ahead(post, one.future),
-                "noise": {
-                    name: float(f"{np.mean(values):.4g}")
-                    for name, values in post.noise_draws.items()
-                },
+                "noise": {name: float(f"{value:.4g}") for name, value in noise.items()},
             }
-    return {"cpu_s": round(time.process_time() - start, 1), "settings": out}
+        yield {"cpu_s": round(time.process_time() - start, 1), "settings": out}
+
+
+def keep(part: str, variant: str, command: str, found: dict[str, Any]) -> None:
+    """Add a result to the file; of `real`, the settings to those that are there."""
+    kept = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
+    before = kept.setdefault(part, {}).get(variant, {})
+    if "settings" in found:
+        found = {
+            "cpu_s": round(before.get("cpu_s", 0.0) + found["cpu_s"], 1),
+            "settings": before.get("settings", {}) | found["settings"],
+        }
+    kept[part][variant] = {"command": command, **found}
+    RESULTS.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
 
 
 def main() -> None:
@@ -270,18 +282,14 @@ def main() -> None:
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     variant = VARIANTS[options.variant]
-    kept = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
     command = f"python tests/benchmarks/outliers.py {options.what} --variant '{options.variant}'"
-    if options.what == "real":
-        name, command = f"real, {options.law}", f"{command} --law {options.law}"
-        found = real(variant, options.law)
-    else:
-        name = options.what
-        found = planted_errors(variant) if name == "planted" else sizes(variant)
-    kept = json.loads(RESULTS.read_text("utf-8")) if RESULTS.exists() else {}
-    kept.setdefault(name, {})[options.variant] = {"command": command, **found}
-    RESULTS.write_text(json.dumps(kept, indent=1) + "\n", "utf-8")
-    print(json.dumps(found, indent=1)[:3000])
+    if options.what != "real":
+        way = planted_errors if options.what == "planted" else sizes
+        keep(options.what, options.variant, command, way(variant))
+        return
+    for found in real(variant, options.law):
+        where = f"real, {options.law}"
+        keep(where, options.variant, f"{command} --law {options.law}", found)
 
 
 if __name__ == "__main__":
