@@ -1,6 +1,6 @@
 """Gross errors among good runs, by noise model: how far they move alpha, and whether it finds them.
 
-    python tests/benchmarks/outliers.py planted --variant gross_errors    # one line a variant
+    python tests/benchmarks/outliers.py planted --variant gross_errors
     python tests/benchmarks/outliers.py sizes --variant gross_errors
     BAYESCALE_DATA=... python tests/benchmarks/outliers.py real --variant gross_errors
 
@@ -11,8 +11,9 @@ too high, by the Laplace engine and by NUTS. `sizes`: tables of 40, 80 and 160 r
 how many posterior sds of the clean fit alpha moves (also to the fit without the five, the best that
 can be had), and whether the five are those of highest outlier probability.
 
-`real` fits the past of every setting of `extrapolation.py` and scores, without drift, each run left
-out (PSIS-LOO) and the runs beyond: log predictive density and coverage of central intervals.
+`real` fits the past of every setting of `extrapolation.py` (those of some numbers of rows by
+--rows, since each takes minutes) and scores, without drift, each run left out (PSIS-LOO) and the
+runs beyond: log predictive density and coverage of central intervals.
 
 Each adds to `outliers.json`.
 """
@@ -47,8 +48,8 @@ RESULTS = Path(__file__).with_suffix(".json")
 PIVOT = {"N": 1e8, "D": 1e10}
 LEVEL = 3.2
 TRUTH = {"L_pivot": LEVEL, "floor_fraction": 0.55, "share_N": 0.45, "alpha": 0.33, "beta": 0.29}
-LARGEST = 300
-"""Tables of more rows are left out of `real`."""
+GROUPS = (32, 64, 128, 300)
+"""Tables of up to so many rows are fitted together; those of more are left out of `real`."""
 
 
 @dataclass(frozen=True)
@@ -238,13 +239,13 @@ def ahead(post: bs.Posterior, runs: bs.Runs) -> dict[str, Any]:
     return scored(score, cumulative(noise, at).mean(axis=0))
 
 
-def real(variant: Variant, law: str) -> Iterator[dict[str, Any]]:
+def real(variant: Variant, law: str, most: Sequence[int]) -> Iterator[dict[str, Any]]:
     """Scores of every setting, a group of tables of like numbers of rows at a time."""
     by_rows: dict[int, list[Setting]] = defaultdict(list)
     for one in settings():
-        if len(one.past) <= LARGEST:
-            by_rows[next(n for n in (32, 64, 128, LARGEST) if len(one.past) <= n)].append(one)
-    for _, group in sorted(by_rows.items()):
+        if len(one.past) <= GROUPS[-1]:
+            by_rows[next(n for n in GROUPS if len(one.past) <= n)].append(one)
+    for group in (by_rows[rows] for rows in most):
         start, out = time.process_time(), {}
         pasts = [one.past for one in group]
         fits = bs.fit_many(pasts, [variant.model(past, law) for past in pasts], seed=0)
@@ -253,7 +254,7 @@ def real(variant: Variant, law: str) -> Iterator[dict[str, Any]]:
             out[one.name] = {
                 "source": one.source,
                 "status": str(post.diagnosis.status),
-                "r_hat": round(float(fits.diagnostics["r_hat"][i]), 4),
+                "r_hat": round(fits.fitted[i].r_hat, 4),
                 "left_out": left_out(post, one.past),
                 "ahead": ahead(post, one.future),
                 "noise": {name: float(f"{value:.4g}") for name, value in noise.items()},
@@ -279,6 +280,7 @@ def main() -> None:
     parser.add_argument("what", choices=("planted", "sizes", "real"))
     parser.add_argument("--variant", choices=VARIANTS, default="gross_errors")
     parser.add_argument("--law", default="chinchilla")
+    parser.add_argument("--rows", type=int, nargs="+", choices=GROUPS, default=GROUPS)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     variant = VARIANTS[options.variant]
@@ -287,7 +289,7 @@ def main() -> None:
         way = planted_errors if options.what == "planted" else sizes
         keep(options.what, options.variant, command, way(variant))
         return
-    for found in real(variant, options.law):
+    for found in real(variant, options.law, options.rows):
         where = f"real, {options.law}"
         keep(where, options.variant, f"{command} --law {options.law}", found)
 
