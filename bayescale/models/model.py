@@ -10,7 +10,7 @@ import pandas as pd
 
 from bayescale.distributions.prior import Prior
 from bayescale.errors import UsageError
-from bayescale.models import likelihoods
+from bayescale.models import defaults, likelihoods
 from bayescale.models.drift import Drift
 from bayescale.models.formulas import GIVEN_AS_TEXT, find_law, parse_law
 from bayescale.models.likelihood import AbstractLikelihood
@@ -67,7 +67,7 @@ class Model:
         law: str | AbstractLaw,
         runs: Runs,
         *,
-        likelihood: str | AbstractLikelihood = "studentt",
+        likelihood: str | AbstractLikelihood = defaults.LIKELIHOOD,
         prior: Mapping[str, Prior | float] | None = None,
         drift: Drift | None = DRIFT,
     ) -> "Model":
@@ -147,7 +147,7 @@ class Model:
         *,
         pivot: Mapping[str, float],
         level: float = 2.7,
-        likelihood: str | AbstractLikelihood = "studentt",
+        likelihood: str | AbstractLikelihood = defaults.LIKELIHOOD,
         prior: Mapping[str, Prior | float] | None = None,
         drift: Drift | None = DRIFT,
     ) -> "Model":

@@ -8,6 +8,7 @@ import typer
 from bayescale.cli.inputs import pairs, print_posterior, read_table
 from bayescale.cli.options import MAP, AsJson, Columns, Engine, Force, Likelihood, Part, Seed, Table
 from bayescale.cli.output import progress_line
+from bayescale.models.defaults import LIKELIHOOD
 
 
 def fit(
@@ -16,7 +17,7 @@ def fit(
         str, typer.Option(help="A law of `bayescale laws`, or a formula in N, D, C.")
     ] = "chinchilla",
     engine: Engine = "numpyro",
-    likelihood: Likelihood = "studentt",
+    likelihood: Likelihood = LIKELIHOOD,
     part: Part = None,
     column: Columns = None,
     groups: Annotated[
