@@ -123,6 +123,28 @@ def _contaminated(x: Numeric, ops: ArrayNamespace, **arguments: Any) -> Numeric:
     return ops.logaddexp(*contaminated_parts(x, ops, **arguments))
 
 
+def gross_error_parts(
+    x: Numeric,
+    ops: ArrayNamespace,
+    nu: Numeric,
+    mu: Numeric,
+    sigma: Numeric,
+    fraction: Numeric,
+    gross: Numeric,
+) -> tuple[Any, Any]:
+    """Log densities of a good run and of one with a gross error, each with its probability.
+
+    The good one is ``StudentT(nu, mu, sigma)``, the other ``Normal(mu, sqrt(sigma^2 + gross^2))``.
+    """
+    good = ops.log1p(-fraction) + _student_t(x, ops, nu, mu, sigma)
+    wide = ops.sqrt(sigma**2 + gross**2)
+    return good, ops.log(fraction) + _normal(x, ops, mu, wide)
+
+
+def _gross_errors(x: Numeric, ops: ArrayNamespace, **arguments: Any) -> Numeric:
+    return ops.logaddexp(*gross_error_parts(x, ops, **arguments))
+
+
 def log_interval(low: Numeric, high: Numeric, ops: ArrayNamespace) -> Any:
     """Log probability that a standard Normal gives an interval."""
     # On the side where both tails are small: log(cdf(high) - cdf(low)) without cancellation.
@@ -138,28 +160,24 @@ def _interval(
     return log_interval((x - below - mu) / sigma, (x + above - mu) / sigma, ops)
 
 
-class _Contaminated:
-    """The oracle of a contaminated Normal, by SciPy's exponentially modified one."""
+class _Mixture:
+    """Two of SciPy's distributions, the other one with a probability."""
 
-    def __init__(
-        self, stats: Any, mu: Numeric, sigma: Numeric, fraction: Numeric, excess: Numeric
-    ) -> None:
-        self._clean = stats.norm(mu, sigma)
-        self._tail = stats.exponnorm(excess / sigma, mu, sigma)
-        self._fraction = np.asarray(fraction)
+    def __init__(self, usual: Any, other: Any, fraction: Numeric) -> None:
+        self._usual, self._other, self._fraction = usual, other, np.asarray(fraction)
 
     def logpdf(self, x: Numeric) -> np.ndarray:
-        clean = np.log1p(-self._fraction) + self._clean.logpdf(x)
-        return np.logaddexp(clean, np.log(self._fraction) + self._tail.logpdf(x))
+        usual = np.log1p(-self._fraction) + self._usual.logpdf(x)
+        return np.logaddexp(usual, np.log(self._fraction) + self._other.logpdf(x))
 
     def cdf(self, x: Numeric) -> np.ndarray:
-        return (1 - self._fraction) * self._clean.cdf(x) + self._fraction * self._tail.cdf(x)
+        return (1 - self._fraction) * self._usual.cdf(x) + self._fraction * self._other.cdf(x)
 
     def rvs(self, size: Any = None, random_state: Any = None) -> np.ndarray:
-        clean, tail = (
-            part.rvs(size=size, random_state=random_state) for part in (self._clean, self._tail)
+        usual, other = (
+            part.rvs(size=size, random_state=random_state) for part in (self._usual, self._other)
         )
-        return np.where(random_state.random(np.shape(clean)) < self._fraction, tail, clean)
+        return np.where(random_state.random(np.shape(usual)) < self._fraction, other, usual)
 
 
 class _Interval:
@@ -277,9 +295,24 @@ FAMILIES: dict[str, Family] = {
         support=lambda mu, sigma, fraction, excess: REAL,
         log_density=_contaminated,
         numpyro=None,
-        scipy=_Contaminated,
+        scipy=lambda st, mu, sigma, fraction, excess: _Mixture(
+            st.norm(mu, sigma), st.exponnorm(excess / sigma, mu, sigma), fraction
+        ),
         location="mu",
         scale="sigma",
+    ),
+    "GrossErrors": Family(
+        arguments=("nu", "mu", "sigma", "fraction", "gross"),
+        positive=("nu", "sigma", "fraction", "gross"),
+        support=lambda nu, mu, sigma, fraction, gross: REAL,
+        log_density=_gross_errors,
+        numpyro=None,
+        scipy=lambda st, nu, mu, sigma, fraction, gross: _Mixture(
+            st.t(nu, mu, sigma), st.norm(mu, np.hypot(sigma, gross)), fraction
+        ),
+        location="mu",
+        scale="sigma",
+        tail="nu",
     ),
     "Interval": Family(
         arguments=("mu", "sigma", "below", "above"),

@@ -103,7 +103,7 @@ class AbstractLikelihood(ABC):
         nu = noise.degrees_of_freedom
         if nu is None:
             return (squared > OUTLYING**2).astype(np.float64)
-        return gammainc(0.5 * (nu + 1.0), 0.5 * (nu + squared) * _least_precision(nu))
+        return gammainc(0.5 * (nu + 1.0), 0.5 * (nu + squared) * least_precision(nu))
 
     def expected_outliers(self, noise: Noise) -> float:
         """Fraction of runs expected to be outliers if the model is right."""
@@ -112,7 +112,7 @@ class AbstractLikelihood(ABC):
         nu = noise.degrees_of_freedom
         if nu is None:
             return float(2.0 * ndtr(-OUTLYING))
-        return float(np.mean(gammainc(0.5 * nu, 0.5 * nu * _least_precision(nu))))
+        return float(np.mean(gammainc(0.5 * nu, 0.5 * nu * least_precision(nu))))
 
     def information(self, noise: Noise) -> Any:
         """Fisher information of the log loss of one run about its location.
@@ -129,8 +129,8 @@ class AbstractLikelihood(ABC):
         return {"name": self.name, **asdict(self)}
 
 
-def _least_precision(nu: Any) -> Any:
-    """Below this lambda, a run's own scale is outlying."""
+def least_precision(nu: Any) -> Any:
+    """Below this precision, relative to ``1/sigma^2``, a run's own scale is outlying."""
     from scipy.special import ndtri, stdtrit
 
     return (ndtri(0.75) / stdtrit(nu, 0.75) / OUTLYING) ** 2

@@ -11,7 +11,7 @@ import pandas as pd
 
 from bayescale.distributions.prior import Prior
 from bayescale.errors import UsageError
-from bayescale.models import likelihoods
+from bayescale.models import defaults, likelihoods
 from bayescale.models.drift import Drift
 from bayescale.models.drift_reference import REFERENCE, Drifting, drift_of
 from bayescale.models.formulas import AROUND_ONE, GIVEN_AS_TEXT, find_law, parse_law
@@ -69,7 +69,7 @@ class Model:
         law: str | AbstractLaw,
         runs: Runs,
         *,
-        likelihood: str | AbstractLikelihood = "studentt",
+        likelihood: str | AbstractLikelihood = defaults.LIKELIHOOD,
         prior: Mapping[str, Prior | float] | None = None,
         drift: Drifting = REFERENCE,
     ) -> "Model":
@@ -203,7 +203,7 @@ class Model:
         *,
         pivot: Mapping[str, float],
         level: float = 2.7,
-        likelihood: str | AbstractLikelihood = "studentt",
+        likelihood: str | AbstractLikelihood = defaults.LIKELIHOOD,
         prior: Mapping[str, Prior | float] | None = None,
         drift: Drifting = REFERENCE,
     ) -> "Model":

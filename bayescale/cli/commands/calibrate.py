@@ -8,6 +8,7 @@ import typer
 from bayescale.cli.inputs import pairs, read_table, require_picture
 from bayescale.cli.options import MAP, AsJson, Columns, Likelihood, Part, Seed, Table, listed
 from bayescale.cli.output import json_out, progress_line, show, write
+from bayescale.models.defaults import LIKELIHOOD
 
 
 def calibrate(
@@ -20,7 +21,7 @@ def calibrate(
         list[float] | None,
         typer.Option(help="Compute at which to cut; repeat. Default: five quantiles of the runs."),
     ] = None,
-    likelihood: Likelihood = "studentt",
+    likelihood: Likelihood = LIKELIHOOD,
     engine: Annotated[
         str,
         typer.Option(

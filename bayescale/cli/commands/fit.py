@@ -20,6 +20,7 @@ from bayescale.cli.options import (
 )
 from bayescale.cli.output import progress_line
 from bayescale.fitting.default import LAW
+from bayescale.models.defaults import LIKELIHOOD
 
 
 def fit(
@@ -28,7 +29,7 @@ def fit(
         str, typer.Option(help="A law of `bayescale laws`, or a formula in N, D, C.")
     ] = LAW,
     engine: Engine = "numpyro",
-    likelihood: Likelihood = "studentt",
+    likelihood: Likelihood = LIKELIHOOD,
     part: Part = None,
     column: Columns = None,
     groups: Annotated[

@@ -218,6 +218,19 @@ def test_candidates_cost_what_they_say(name: str) -> None:
             ),
             2e-2,
         ),
+        (
+            Noise(
+                "GrossErrors",
+                {
+                    "mu": 0.0,
+                    "nu": np.array([20.0, 2.0]),
+                    "sigma": np.array([0.01, 0.02]),
+                    "fraction": np.array([0.05, 0.3]),
+                    "gross": np.array([0.3, 0.05]),
+                },
+            ),
+            1e-3,
+        ),
     ],
 )
 def test_the_information_of_a_run_is_the_variance_of_its_score(
@@ -226,6 +239,7 @@ def test_the_information_of_a_run_is_the_variance_of_its_score(
     from bayescale.models import likelihoods
 
     names = {"Normal": "normal", "StudentT": "studentt", "Contaminated": "contaminated"}
+    names |= {"GrossErrors": "gross_errors"}
     likelihood = likelihoods.get(names[noise.family])
     got = likelihood.information(noise)
     x = noise.sample(np.random.default_rng(0), (400_000, 2))

@@ -32,6 +32,22 @@ class OneSided:
         return np.where(random_state.random(size) < self.fraction, tail, clean)
 
 
+class Gross:
+    """A mixture of SciPy's Student-t and Normal."""
+
+    def __init__(self, nu, mu, sigma, fraction, gross):
+        self.parts = stats.t(nu, mu, sigma), stats.norm(mu, np.sqrt(sigma**2 + gross**2))
+        self.fraction = fraction
+
+    def logpdf(self, x):
+        good, bad = (part.pdf(x) for part in self.parts)
+        return np.log((1 - self.fraction) * good + self.fraction * bad)
+
+    def rvs(self, size, random_state):
+        good, bad = (part.rvs(size=size, random_state=random_state) for part in self.parts)
+        return np.where(random_state.random(size) < self.fraction, bad, good)
+
+
 class Between:
     """The logarithm of a difference of SciPy's Normal distribution functions."""
 
@@ -59,6 +75,7 @@ SCIPY = {
     "Exponential": lambda lam: stats.expon(scale=1 / lam),
     "Uniform": lambda lower, upper: stats.uniform(loc=lower, scale=upper - lower),
     "Contaminated": OneSided,
+    "GrossErrors": Gross,
     "Interval": Between,
 }
 """Spelt here a second time, by the documentation of SciPy and PyMC."""
@@ -75,6 +92,7 @@ POINTS = {
     "Exponential": {"lam": 0.8},
     "Uniform": {"lower": -1.5, "upper": 2.25},
     "Contaminated": {"mu": 0.2, "sigma": 0.5, "fraction": 0.3, "excess": 2.0},
+    "GrossErrors": {"nu": 3.5, "mu": 0.2, "sigma": 0.5, "fraction": 0.3, "gross": 2.0},
     "Interval": {"mu": 0.2, "sigma": 0.5, "below": 0.3, "above": 0.8},
 }
 
@@ -88,7 +106,7 @@ def draw_arguments(name, rng):
     if name == "Uniform":
         lower = rng.normal()
         return {"lower": float(lower), "upper": float(lower + rng.uniform(0.1, 5))}
-    drawn = {"fraction": rng.uniform(0.1, 0.9)} if name == "Contaminated" else {}
+    drawn = {"fraction": rng.uniform(0.1, 0.9)} if "fraction" in family.arguments else {}
     if name == "Interval":
         drawn = {"below": rng.uniform(0.1, 2), "above": rng.uniform(0.1, 2)}
     return {
@@ -200,6 +218,14 @@ def exact_contaminated(x, mu, sigma, fraction, excess):
     return mpmath.log(clean + tail)
 
 
+def exact_gross_errors(x, nu, mu, sigma, fraction, gross):
+    """The mixture at the working precision of mpmath."""
+    z, wide = (x - mu) / sigma, mpmath.sqrt(sigma**2 + gross**2)
+    ends = mpmath.gamma((nu + 1) / 2) / mpmath.gamma(nu / 2) / mpmath.sqrt(nu * mpmath.pi)
+    good = (1 - fraction) * ends / sigma * (1 + z**2 / nu) ** (-(nu + 1) / 2)
+    return mpmath.log(good + fraction * mpmath.npdf((x - mu) / wide) / wide)
+
+
 def exact_interval(x, mu, sigma, below, above):
     """Probability of the interval at the working precision of mpmath."""
     low, high = ((x + end - mu) / sigma / mpmath.sqrt(2) for end in (-below, above))
@@ -215,6 +241,16 @@ FAR = {
             (0.01 * z, 0.0, 0.01, fraction, 0.01 / ratio)
             for z in (-30.0, -4.0, 0.3, 5.0, 30.0)
             for ratio in (1e-3, 1.0, 30.0, 1e3)
+            for fraction in (1e-4, 0.2)
+        ],
+    ),
+    "GrossErrors": (
+        exact_gross_errors,
+        [
+            (0.01 * z, nu, 0.0, 0.01, fraction, gross)
+            for z in (-300.0, -4.0, 0.3, 5.0, 30.0)
+            for nu in (1.0, 20.0)
+            for gross in (1e-3, 0.3, 3.0)
             for fraction in (1e-4, 0.2)
         ],
     ),
@@ -256,7 +292,8 @@ def test_log_densities_and_their_slopes_are_right_far_out(name):
         assert float(ours(np.array(point), np)) == pytest.approx(want, rel=TAIL, abs=TAIL)
         value, got = slopes(jnp.array(point))
         assert float(value) == pytest.approx(want, rel=TAIL, abs=TAIL)
-        unit = np.array([point[2], *point[2:3], *point[2:]])
+        named = dict(zip(("x", *family.arguments), point, strict=True))
+        unit = np.array([named["sigma"] if n in ("x", "mu") else v for n, v in named.items()])
         np.testing.assert_allclose(
             got * unit,
             wanted * unit,

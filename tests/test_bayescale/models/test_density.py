@@ -173,6 +173,10 @@ def noise_by_hand(likelihood, mean, c):
         tail = stats.exponnorm(c["excess"] / sigma, mean, sigma).logpdf(at) + np.log(c["fraction"])
         clean = stats.norm(mean, sigma).logpdf(at) + np.log(1 - c["fraction"])
         return np.logaddexp(clean, tail).sum()
+    if likelihood.name == "gross_errors":
+        good = stats.t(c["nu"], mean, sigma).logpdf(at) + np.log(1 - c["fraction"])
+        bad = stats.norm(mean, np.hypot(sigma, c["gross"])).logpdf(at) + np.log(c["fraction"])
+        return np.logaddexp(good, bad).sum()
     if likelihood.name == "rounded":
         return sum(between(*row, sigma) for row in zip(RUNS.loss, mean, strict=True))
     if likelihood.name in GROUPS:

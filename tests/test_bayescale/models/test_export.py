@@ -321,7 +321,7 @@ def _uniform(model: Model, draws: np.ndarray) -> None:
     assert stats.kstest(levels.ravel(), "uniform").pvalue > 1e-3
 
 
-SAMPLED = ["studentt", "normal", "contaminated", "rounded"]
+SAMPLED = ["studentt", "normal", "contaminated", "gross_errors", "rounded"]
 
 
 @pytest.mark.parametrize("likelihood", SAMPLED)

@@ -29,6 +29,7 @@ WITH_OPTIONS = {
     "heteroscedastic": "heteroscedastic(over=N, at=2e8)",
     "measured": "measured(column=error)",
     "contaminated": "contaminated",
+    "gross_errors": "gross_errors",
     "rounded": "rounded(step=0.05)",
     "replicates": "replicates(by=N+D)",
     "shared": "shared(column=corpus)",
@@ -202,6 +203,12 @@ def test_the_default_noise_priors_are_the_documented_ones():
             "fraction": Prior("Beta", alpha=1, beta=4),
             "excess": Prior.around(0.05, 1.0),
         },
+        "gross_errors": {
+            "sigma": sigma,
+            "nu": nu,
+            "fraction": Prior("Beta", alpha=1, beta=19),
+            "gross": Prior.around(0.3, 1.0),
+        },
         "rounded": {"sigma": sigma},
         "replicates": shared,
         "shared": shared,
@@ -371,6 +378,27 @@ def test_the_outlier_probability_of_a_contaminated_run_is_bayes_rule():
     got = kind.outlier_probability(Noise("Contaminated", arguments), at)
     np.testing.assert_allclose(got, tail / (clean + tail), rtol=1e-10)
     assert kind.expected_outliers(Noise("Contaminated", arguments)) == 0.2
+
+
+def test_the_outlier_probability_with_gross_errors_is_that_of_the_scale_of_a_run():
+    """Against a simulation of errors, gross ones and the scale of each, binned around the error."""
+    rng = np.random.default_rng(0)
+    nu, fraction, count = 4.0, 0.1, 4_000_000
+    kind = likelihoods.get("gross_errors")
+    for gross in (2.0, 6.0):  # of three scales of the middle half, the former is no outlier
+        bad = rng.random(count) < fraction
+        scale = np.where(bad, np.hypot(1, gross), 1 / np.sqrt(rng.gamma(nu / 2, 2 / nu, count)))
+        error = scale * rng.standard_normal(count)
+        outlying = scale > 3 * stats.t(nu).ppf(0.75) / stats.norm.ppf(0.75)
+        arguments = {"nu": nu, "mu": 0.0, "sigma": 1.0, "fraction": fraction, "gross": gross}
+        noise = Noise("GrossErrors", {name: np.array([value]) for name, value in arguments.items()})
+        for at in (0.5, 3.0, 6.0):
+            near = np.abs(np.abs(error) - at) < 0.05
+            got = kind.outlier_probability(noise, np.array([at]))[0]
+            want = np.mean(outlying[near])
+            # Five binomial errors, and the width of the bin.
+            assert got == pytest.approx(want, abs=5 * math.sqrt(want / near.sum()) + 0.003)
+        assert kind.expected_outliers(noise) == pytest.approx(np.mean(outlying), rel=0.02)
 
 
 def test_the_outlier_probability_of_a_rounded_loss_is_that_of_its_interval():

@@ -29,6 +29,7 @@ NOISE = {
     "trend": -0.15,
     "fraction": 0.3,
     "excess": 0.06,
+    "gross": 0.1,
     "effect": 0.03,
     "span": 0.4,
     "rough": 1e-3,
@@ -102,7 +103,10 @@ def test_residuals_of_simulated_runs_follow_the_declared_distribution(name):
     model = Model.at("chinchilla", pivot=PIVOT, likelihood=text)
     runs = simulate(model, design(20_000), seed=1)
     residual = np.log(runs.loss) - mean_log_loss(model, runs)
-    if name == "contaminated":
+    if name == "gross_errors":
+        good, bad = stats.t(5.0, 0, 0.02), stats.norm(0, np.hypot(0.02, 0.1))
+        ranks = 0.7 * good.cdf(residual) + 0.3 * bad.cdf(residual)
+    elif name == "contaminated":
         clean, tail = stats.norm(0, 0.02), stats.exponnorm(3.0, 0, 0.02)
         ranks = 0.7 * clean.cdf(residual) + 0.3 * tail.cdf(residual)
     else:
@@ -142,6 +146,7 @@ def test_a_new_run_scatters_by_all_parts_of_the_noise(name):
     draws = frozen.rvs(size=(200_000, 1), random_state=np.random.default_rng(2))
     # At the pivot, where the trend is nothing; e + b x has the variance of both.
     extra = {"contaminated": 0.3 * 0.06**2 * 2 - (0.3 * 0.06) ** 2}
+    extra |= {"gross_errors": 0.3 * NOISE["gross"] ** 2}
     extra |= dict.fromkeys(DEPENDENT, NOISE["effect"] ** 2)
     want = np.sqrt(NOISE["sigma"] ** 2 + extra.get(name, 0.0))
     assert draws.std() == pytest.approx(want, rel=0.015)  # the tail makes it 5 standard errors

@@ -102,6 +102,25 @@ def test_over_many_tables_the_default_moves_by_half_a_sd_and_with_nu_held_by_les
     assert np.mean(held) < np.mean(learned)
 
 
+@pytest.mark.slow
+def test_with_a_part_of_their_own_gross_errors_count_as_if_they_were_dropped():
+    shifts = []
+    for seed in range(16):
+        table = planted(seed)
+        good = table.clean.select(~np.isin(np.arange(len(table.clean)), table.bad))
+        clean, spoilt, dropped = (
+            fit(runs, "gross_errors") for runs in (table.clean, table.spoilt, good)
+        )
+        found = probabilities(spoilt, table.spoilt)
+        assert set(np.argsort(-found)[:5]) == set(table.bad)
+        assert found[table.bad].min() > 0.95
+        assert np.delete(found, table.bad).max() < 0.5
+        assert moved(dropped, spoilt) < 0.15  # Monte Carlo error of two means is 0.03
+        shifts.append(moved(clean, spoilt))
+    # To lose five of fifty runs altogether moves alpha by more than half a sd in one of sixteen.
+    assert np.sum(np.array(shifts) < 0.5) >= 14
+
+
 def test_the_posterior_probability_is_the_mean_over_draws(ladder: bs.Posterior):
     model = ladder.model
     assert model is not None
