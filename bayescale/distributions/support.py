@@ -27,8 +27,8 @@ class Support:
         Log derivative of `from_real` at a real number.
     """
 
-    lower: float
-    upper: float
+    lower: Any
+    upper: Any
     from_real: Map
     to_real: Map
     log_jacobian: Map
