@@ -10,9 +10,9 @@ from bayescale import engines
 from bayescale.aliases import with_aliases
 from bayescale.distributions.prior import Prior
 from bayescale.engines.engine import Sampling
-from bayescale.fitting.default import LAW
 from bayescale.fitting.own_cuts import own_cuts
 from bayescale.fitting.resolve import Fittable, require_options, require_usable, resolve
+from bayescale.models.defaults import LAW
 from bayescale.models.drift_reference import REFERENCE, Drifting
 from bayescale.models.likelihood import AbstractLikelihood
 from bayescale.posteriors.checks.gate import judged_posterior

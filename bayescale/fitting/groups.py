@@ -13,8 +13,8 @@ from bayescale.aliases import with_aliases
 from bayescale.distributions.prior import Prior
 from bayescale.engines.engine import Sampling
 from bayescale.errors import RunsError, UsageError
-from bayescale.fitting.default import LAW
 from bayescale.fitting.resolve import Fittable, require_options, require_usable, resolve
+from bayescale.models.defaults import LAW
 from bayescale.models.drift_reference import REFERENCE, Drifting
 from bayescale.models.likelihood import AbstractLikelihood
 from bayescale.models.model import Model

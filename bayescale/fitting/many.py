@@ -20,8 +20,8 @@ from bayescale.diagnosis import Diagnosis, Result, Status
 from bayescale.distributions.prior import Prior
 from bayescale.errors import DiagnosticsWarning, RunsError, UsageError
 from bayescale.fitting.chunk import NAME, Chunk, Fitted, fit_chunk
-from bayescale.fitting.default import LAW
 from bayescale.fitting.resolve import Fittable, require_options, require_usable, resolve_each
+from bayescale.models.defaults import LAW
 from bayescale.models.drift_reference import REFERENCE, Drifting
 from bayescale.models.likelihood import AbstractLikelihood
 from bayescale.models.model import Model

@@ -5,14 +5,11 @@ they leave open is in the drift of a fit's forecasts (`bayescale.models.drift`).
 act on is one: that of the fit, or of the stack where the forms differ in theirs.
 """
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 
 from bayescale.diagnosis import Status
-
-if TYPE_CHECKING:
-    from bayescale.posteriors.posterior import Posterior
 
 QUESTIONS = {
     "loo": "This asks which law predicts one run from the others, within their range. It does not "
@@ -31,18 +28,18 @@ AHEAD, LEVEL = 10.0, 0.9
 """Times the largest run at which the forecast is told, and level of its interval."""
 
 
-def verdict(posterior: "Posterior") -> tuple[str, ...]:
+def verdict(posterior: Any) -> tuple[str, ...]:
     """The form, how far it may be believed, and what to do next: a sentence each.
 
     Parameters
     ----------
     posterior
-        Of one table.
+        A `Posterior` of one table, which offers these sentences itself.
     """
     return (_form(posterior), _belief(posterior), _next(posterior))
 
 
-def _form(posterior: "Posterior") -> str:
+def _form(posterior: Any) -> str:
     told = f"form: {posterior.law.title} ('{posterior.law.name}')"
     if posterior.law.name != "share":
         return f"{told}."
@@ -55,7 +52,7 @@ def _form(posterior: "Posterior") -> str:
     )
 
 
-def _belief(posterior: "Posterior") -> str:
+def _belief(posterior: Any) -> str:
     if posterior.seen is None:
         return "belief: the runs are not known, so nothing is said of what lies beyond them."
     if posterior.drifts is None:
@@ -79,7 +76,7 @@ def _belief(posterior: "Posterior") -> str:
     )
 
 
-def _next(posterior: "Posterior") -> str:
+def _next(posterior: Any) -> str:
     if posterior.diagnosis.status is Status.REFUSE:
         return "next: mend what the gate refuses; nothing is to be planned with this."
     if posterior.diagnosis.status is Status.WARN:

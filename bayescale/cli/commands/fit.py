@@ -19,8 +19,7 @@ from bayescale.cli.options import (
     Table,
 )
 from bayescale.cli.output import progress_line
-from bayescale.fitting.default import LAW
-from bayescale.models.defaults import LIKELIHOOD
+from bayescale.models.defaults import LAW, LIKELIHOOD
 
 
 def fit(
