@@ -57,6 +57,7 @@ from .posteriors.posterior import Posterior as Posterior
 from .posteriors.prediction import Prediction as Prediction
 from .posteriors.stack import Stack as Stack
 from .runs import readers as readers
+from .runs.cuts import Cut as Cut
 from .runs.datasets import datasets as datasets
 from .runs.datasets import load as load
 from .runs.reading import Readable as Readable
@@ -69,7 +70,6 @@ from .validation.compare import compare as compare
 from .validation.forecast import Forecast as Forecast
 from .validation.hold_out import HoldOut as HoldOut
 from .validation.hold_out import hold_out as hold_out
-from .validation.leave_future_out import Cut as Cut
 from .validation.leave_future_out import Outlook as Outlook
 from .validation.simulation_based import Ranks as Ranks
 from .validation.simulation_based import (

@@ -25,20 +25,15 @@ from bayescale.models.drift import Drift
 from bayescale.models.drift_reference import REFERENCE, Drifting
 from bayescale.models.likelihood import AbstractLikelihood
 from bayescale.models.model import Model
+from bayescale.models.recipe import Recipe, recipe_of
 from bayescale.posteriors.posterior import Posterior
 from bayescale.posteriors.verdict import QUESTIONS
 from bayescale.progress import Progress
+from bayescale.runs.cuts import Cut, divide
 from bayescale.runs.table import Runs, read_runs
 from bayescale.validation.forecast import Forecast, log_predictive, mixture, noise_of
 from bayescale.validation.hold_out import MIN_COVERAGE
-from bayescale.validation.leave_future_out import (
-    Cut,
-    Outlook,
-    Recipe,
-    divide,
-    look_ahead,
-    recipe_of,
-)
+from bayescale.validation.leave_future_out import Outlook, look_ahead
 from bayescale.validation.stacking import EVIDENCE, stacking_weights
 
 LEVELS = (0.5, 0.8, 0.9, 0.95)

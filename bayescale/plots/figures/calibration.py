@@ -14,9 +14,10 @@ from scipy import stats
 
 from bayescale.models.thinning import at_most
 from bayescale.plots import style
+from bayescale.runs.cuts import sizes
 from bayescale.validation.calibrate import LEVELS, STACK, Calibration
 from bayescale.validation.forecast import Forecast
-from bayescale.validation.leave_future_out import refused, sizes
+from bayescale.validation.leave_future_out import refused
 from theory.declaration.symbols import C, D, N
 
 NOMINAL = np.round(np.linspace(0.05, 0.95, 19), 2)

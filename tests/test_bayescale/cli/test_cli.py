@@ -27,11 +27,15 @@ def test_fit_prints_the_json_of_the_contract(table: Path) -> None:
     assert result.exit_code == 0
     answer = json.loads(result.stdout)
     assert answer["schema_version"] == 1
-    assert (answer["law"], answer["engine"], answer["seed"]) == ("chinchilla", "laplace", 3)
+    assert (answer["law"], answer["engine"], answer["seed"]) == ("share", "laplace", 3)
     assert answer["n_runs"] == 60
-    assert set(answer["params"]) == {"E", "A", "B", "alpha", "beta", "sigma", "nu"}
+    assert set(answer["params"]) == {"E", "A", "B", "alpha", "beta", "q", "sigma", "nu"}
     assert {"mean", "sd", "q05", "q50", "q95", "r_hat", "ess_bulk"} <= set(answer["params"]["E"])
-    assert answer["diagnostics"] == {"status": "ok", "reasons": []}
+    assert answer["diagnostics"]["status"] == "ok", answer["diagnostics"]
+    assert answer["diagnostics"]["reasons"] == []
+    (note,) = answer["diagnostics"]["notes"]
+    assert "the table's own larger runs" in note
+    assert [sentence.split(":")[0] for sentence in answer["advice"]] == ["form", "belief", "next"]
     assert "D computed as C / (6 N)" in result.stderr
 
 

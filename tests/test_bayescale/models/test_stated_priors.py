@@ -143,7 +143,7 @@ def test_the_stated_prior_is_the_prior_of_the_parameter(prior):
 
 @pytest.mark.parametrize("engine", [pytest.param("numpyro", marks=pytest.mark.slow), "laplace"])
 def test_a_number_fixes_the_floor_exactly(engine, tmp_path):
-    post = bs.fit(RUNS, prior={"E": 1.7}, engine=engine, draws=300)
+    post = bs.fit(RUNS, "chinchilla", prior={"E": 1.7}, engine=engine, draws=300)
     assert np.all(post.draws["E"] == 1.7)
     assert post.summary().loc["E", "sd"] < 1e-14
     assert post.summary().loc["alpha", "mean"] == pytest.approx(0.34, abs=0.05)
@@ -155,7 +155,7 @@ def test_a_number_fixes_the_floor_exactly(engine, tmp_path):
 @pytest.mark.slow
 def test_many_tables_take_statements():
     prior = {"E": 1.7, "alpha": bs.Prior.around(0.3, 1)}
-    fits = bs.fit_many([RUNS, simulated(seed=1)], prior=prior)
+    fits = bs.fit_many([RUNS, simulated(seed=1)], "chinchilla", prior=prior)
     for post in fits:
         assert np.all(post.draws["E"] == 1.7)
         assert post.summary().loc["beta", "mean"] == pytest.approx(0.28, abs=0.05)
@@ -203,7 +203,9 @@ def test_a_later_statement_replaces_an_earlier_one():
 @pytest.mark.filterwarnings("ignore::bayescale.errors.DiagnosticsWarning")
 def test_groups_take_statements_before_they_are_pooled():
     halves = RUNS.table.assign(corpus=np.where(np.arange(len(RUNS.table)) % 2, "a", "b"))
-    post = bs.fit_groups(halves, prior={"E": 1.7, "alpha_spread": 0.1}, engine="laplace", draws=50)
+    post = bs.fit_groups(
+        halves, "chinchilla", prior={"E": 1.7, "alpha_spread": 0.1}, engine="laplace", draws=50
+    )
     assert np.all(post.group("a").draws["E"] == 1.7)
     model = Model.at("chinchilla", pivot=PIVOT).pooled("corpus", ["a", "b"])
     with pytest.raises(UsageError, match="a prior on 'E' changes what is pooled; state it before"):
@@ -227,7 +229,7 @@ def test_groups_take_statements_before_they_are_pooled():
 )
 def test_impossible_statements_are_refused(prior, sentence):
     with pytest.raises(UsageError, match=sentence):
-        bs.fit(RUNS, prior=prior, engine="laplace")
+        bs.fit(RUNS, "chinchilla", prior=prior, engine="laplace")
 
 
 def test_recipes_for_smaller_tables_keep_statements():
@@ -254,7 +256,7 @@ def test_the_posterior_is_that_of_the_model_written_by_hand():
         mcmc.run(jax.random.key(0), *arrays(RUNS))
     want = mcmc.get_samples()
     for engine in ("numpyro", "pymc", "laplace"):
-        post = bs.fit(RUNS, prior=STATED, engine=engine, seed=1)
+        post = bs.fit(RUNS, "chinchilla", prior=STATED, engine=engine, seed=1)
         for name in ("E", "A", "B", "alpha", "beta", "sigma"):
             values, hand = post.draws[name].to_numpy().ravel(), np.asarray(want[name])
             sd = hand.std()

@@ -16,9 +16,10 @@ from bayescale.fitting.many import Fits
 from bayescale.models.draws import Draws
 from bayescale.plots.figures.calibration import NOMINAL
 from bayescale.posteriors.labelled import to_tree
+from bayescale.runs.cuts import Cut
 from bayescale.validation.calibrate import Calibration
 from bayescale.validation.forecast import Forecast
-from bayescale.validation.leave_future_out import Cut, Outlook
+from bayescale.validation.leave_future_out import Outlook
 from bayescale.validation.simulation_based import Ranks, ecdf_difference
 
 CUTS = (3e18, 3e19)

@@ -11,9 +11,9 @@ from bayescale.errors import DiagnosticsRefused, DiagnosticsWarning, RunsError, 
 from bayescale.models.model import Model
 from bayescale.models.thinning import whole_shares
 from bayescale.posteriors.stack import Stack
+from bayescale.runs.cuts import divide, sizes
 from bayescale.runs.table import Runs, read_runs
 from bayescale.validation.forecast import Forecast, mixture
-from bayescale.validation.leave_future_out import divide, sizes
 from bayescale.validation.stacking import EVIDENCE, PRIOR, stack, stacking_weights
 
 
