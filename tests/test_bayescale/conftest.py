@@ -67,7 +67,7 @@ def table(tmp_path_factory: pytest.TempPathFactory, ladder: bs.Posterior) -> Pat
 @pytest.fixture(scope="session")
 def saved(table: Path) -> Path:
     path = table.parent / "fit.nc"
-    result = run("fit", table, *COLUMNS, "--engine", "laplace", "-o", path)
+    result = run("fit", table, *COLUMNS, "--engine", "laplace", "--law", "chinchilla", "-o", path)
     assert result.exit_code == 0, result.output
     return path
 

@@ -50,7 +50,9 @@ def test_posteriors_of_one_law_go_by_the_names_of_their_files(
     def compare(posteriors: dict, by: str, **options: object) -> pd.DataFrame:
         assert by == "lfo"
         seen.append(list(posteriors))
-        return pd.DataFrame({"elpd": [0.0]}, index=pd.Index(["x"], name="posterior"))
+        found = pd.DataFrame({"elpd": [0.0]}, index=pd.Index(["x"], name="posterior"))
+        found.attrs["question"] = "Which?"
+        return found
 
     monkeypatch.setattr(compare_module, "compare", compare)
     second = saved.parent / "again.nc"
@@ -137,11 +139,12 @@ def test_calibrate_gives_people_means_and_reasons(
     assert asked["engine"] == "laplace"
     lines = result.stdout.splitlines()
     assert [line.split()[0] for line in lines if line.split()[:1] in (["a"], ["b"], ["stack"])]
-    assert lines[-3:] == [
+    assert lines[-4:-1] == [
         f"{name}: 90% intervals covered 100% of 2 forecasts of larger runs; the intervals are "
         "wider than they need be."
         for name in ("a", "b", "stack")
     ]
+    assert lines[-1].startswith("This asks whether intervals of larger runs held")
     answer = json.loads(run("calibrate", table, *options, "--law", "x", "--json").stdout)
     assert asked["law"] == ["x"]
     assert answer["weights"] == [{"cut": 1e9, "a": 0.5, "b": 0.5}]
