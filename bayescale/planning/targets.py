@@ -105,7 +105,8 @@ class Targets:
 
     def reasons(self) -> tuple[str, ...]:
         """A sentence for each target that no budget reaches with the confidence asked."""
-        return tuple(self._reason(i) for i in np.flatnonzero(np.isinf(self.compute)))
+        missed = np.flatnonzero(np.isinf(self.compute)).tolist()
+        return tuple(self._reason(i) for i in missed)
 
     def _reason(self, i: int) -> str:
         asked = f"a loss of {self.loss[i]:g} with confidence {self.confidence:g}"
