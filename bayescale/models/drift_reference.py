@@ -9,7 +9,7 @@ of the class: the spread of its drift is that between tables, and the uncertaint
 import tomllib
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from bayescale.distributions.prior import Prior
 from bayescale.errors import UsageError
@@ -19,8 +19,8 @@ from theory.declaration.abstract_law import AbstractLaw
 REFERENCE: Final = "reference"
 """What stands for the drift of a law's reference class wherever a drift is asked for."""
 
-Drifting = Drift | Literal["reference"] | None
-"""What may be said of drift: one of one's own, that of the law's reference class, or none."""
+Drifting = Drift | str | None
+"""What may be said of drift: one of one's own, ``"reference"`` or none."""
 
 PATH = Path(__file__).with_suffix(".toml")
 

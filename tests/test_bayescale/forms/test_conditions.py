@@ -171,7 +171,6 @@ def test_a_further_resource_column_must_hold_positive_numbers(values, what):
     ("text", "sentence"),
     [
         ("E + A/N**a + B/S**b", "if B or S is a resource, name it in resources= (--resource)"),
-        ("1.69 + A/N**a", "the constant 1.69"),
         ("E + A*N**-a + F*N**-a", "A and F multiply the same"),
         ("", "the law is empty"),
     ],

@@ -166,4 +166,4 @@ def test_a_drift_that_is_none_is_refused(given, told: str) -> None:
 
 def test_what_is_no_drift_is_refused() -> None:
     with pytest.raises(UsageError, match=r"^drift= is a bayescale.Drift, 'reference' .*'none'"):
-        Model.at("power", pivot={"N": 1e8}, drift="none")  # pyright: ignore[reportArgumentType]
+        Model.at("power", pivot={"N": 1e8}, drift="none")

@@ -88,8 +88,8 @@ def test_search_and_closed_form_agree(
     }[which]
     line, rows = BudgetLine(costs.get("6ND"), **limit), np.log([[compute]])
     closed = optimum(post, line, rows).logs["N"]
-    columns = {name: array[:, None] for name, array in post.log_parameters.items()}
-    searched = best_sizes(post.law, columns, line, rows, line.span(rows))
+    (piece,) = post.pieces()
+    searched = best_sizes(piece, line, rows, line.span(rows))
     np.testing.assert_allclose(searched, closed, atol=CLOSED)
 
 

@@ -263,6 +263,7 @@ def test_compute_without_embeddings_explains_kaplan_s_exponent(name: str, expone
     assert slope == pytest.approx(exponent, abs=0.011)
 
 
+@pytest.mark.filterwarnings("ignore::bayescale.errors.DiagnosticsWarning")
 def test_a_drifting_target_says_what_is_drift(ladder: Posterior) -> None:
     law = bs.plan(ladder, target=[2.2], confidence=0.6, drift=False)
     assert law.targets is not None
