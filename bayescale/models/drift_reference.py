@@ -3,7 +3,8 @@
 `drift_reference.toml` beside this file holds one entry a law. It was learnt from forecasts of the
 larger runs of real tables by a law fitted to the smaller ones, in one hierarchical model of the
 errors (the file tells which, and the command that makes it again). A table not seen yet is one more
-of the class: the spread of its drift is that between tables, and the uncertainty of the fit.
+of the class, and has its medians with a spread between tables that was chosen by forecasts of
+sources left out.
 """
 
 import tomllib
@@ -56,7 +57,7 @@ def reference_drift(law: AbstractLaw) -> Drift:
     ----------
     law
         One with an entry in the reference class has its own; any other of two sizes or more has
-        that of the additive law, and a law of one size that of learning curves.
+        that of the additive law, and a law of one size that of version 0.1, in units of the noise.
     """
     entries = _entries()
     name = law.name if law.name in entries else LIKE

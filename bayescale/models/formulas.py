@@ -194,7 +194,7 @@ def _named_floor(
 ) -> tuple[sympy.Expr, dict[str, float]]:
     """The formula with a parameter for a number that stands alone, and its value by name."""
     number = sum(part for part in sympy.Add.make_args(formula) if part.is_number)
-    if not number or number == formula or sympy.sympify(number).is_negative:
+    if not number or number == formula or float(number) < 0:
         return formula, {}
     if alone := [x for x in sympy.Add.make_args(formula) if x.is_Symbol]:
         raise UsageError(

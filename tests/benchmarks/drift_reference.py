@@ -289,7 +289,7 @@ def written(found: dict[str, Any]) -> str:
             f"own = {drift.own}",
         ]
     lines += [
-        "\n# In units of the noise scale: chosen on 44 learning curves, before the tables above.",
+        "\n# In units of the noise scale, as in version 0.1: chosen on ten of these tables.",
         '[laws."one size"]',
         "at = 1.0",
         "power = 1.0",

@@ -4,7 +4,8 @@
 
 Every setting of `extrapolation.py` is fitted by `bs.fit` with its defaults and seed 0: by the
 Laplace engine where its importance weights are accepted, else by NUTS. The posterior is saved under
-`build/calibration`; what stops goes on from there.
+`build/calibration`; what stops goes on from there, and one whose default priors or noise have
+changed is fitted again.
 """
 
 import sys
@@ -15,6 +16,7 @@ from pathlib import Path
 from extrapolation import Setting, settings
 
 import bayescale as bs
+from bayescale.models.model import Model
 from bayescale.posteriors.posterior import Posterior
 
 CACHE = Path(__file__).parents[2] / "build" / "calibration"
@@ -26,7 +28,11 @@ def fitted(setting: Setting, law: str) -> Posterior:
     name = f"{law} {setting.name}".replace("/", "-").replace(" ", "_")
     path = CACHE / f"{name}.nc"
     if path.exists():
-        return bs.Posterior.load(path)
+        kept = bs.Posterior.load(path)
+        assert kept.model is not None
+        wanted = Model.for_runs(law, setting.past, drift=kept.model.drift)
+        if kept.model.to_dict() == wanted.to_dict():
+            return kept
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:

@@ -27,7 +27,7 @@ from bayescale.models.drift import Drift
 
 RESULTS = Path(__file__).with_suffix(".json")
 COMMAND = "python tests/benchmarks/optimum.py"
-CAPS = {"with tilt": 1.0, "no tilt": 0.0}
+TILTS = {"with tilt": 1.0, "no tilt": 0.0}
 
 
 def main() -> None:
@@ -41,7 +41,7 @@ def main() -> None:
         post = fitted(one, "share")
         assert post.model is not None
         drift = Drift.from_dict(reference[one.source]["drift"])
-        for label, share in CAPS.items():
+        for label, share in TILTS.items():
             model = replace(post.model, drift=replace(drift, tilt=share * drift.tilt))
             plan = bs.plan(replace(post, model=model), compute=[at[0] for at in known], force=True)
             draws = np.log(plan.resources["N"])

@@ -138,7 +138,8 @@ def test_a_stack_asks_which_law_it_is(ladder: bs.Posterior) -> None:
 
 
 def test_jobs_under_way_count_and_idle_ones_are_named(ladder: bs.Posterior) -> None:
-    # By the law alone: what drifts beyond the runs makes new runs there worth more.
+    # By the law alone, whose table begins with a cheap run. Runs within the old ones do not learn
+    # the drift: with it the table begins with a dear run, and what is left buys a better new one.
     exact = ladder.exact
     found = design(exact, BUDGET, TARGET, single_law=True, draws=24)
     best = found.table.iloc[0]
