@@ -98,9 +98,11 @@ def fit(
     Examples
     --------
     >>> import bayescale as bs
-    >>> post = bs.fit(bs.load("tiny_lm"), law="share", seed=0)
-    >>> post
-    Posterior('share', 4 x 1000 draws, engine numpyro, 152 runs, diagnostics ok)
+    >>> size = [10 ** (7 + i / 10) for i in range(30)]
+    >>> model = bs.Model.at("power", pivot={"N": 1e8})
+    >>> known = {"alpha": 0.3, "floor_fraction": 0.6, "sigma": 0.002, "nu": 10.0}
+    >>> bs.fit(model.simulate({"N": size}, seed=1, coordinates=known).runs, "power", seed=0)
+    Posterior('power', 4 x 1000 draws, engine numpyro, 30 runs, diagnostics ok)
     """
     table = runs if isinstance(runs, Runs) else read_runs(runs)
     require_options(chains=chains, draws=draws, seed=seed)

@@ -18,11 +18,13 @@ from bayescale.models.defaults import LAW
 from bayescale.models.drift_reference import REFERENCE, Drifting
 from bayescale.models.likelihood import AbstractLikelihood
 from bayescale.models.model import Model
-from bayescale.models.pooling import OFFSET, SPREAD, Pooling
+from bayescale.models.pooling import SPREAD, Pooling
 from bayescale.posteriors.checks.gate import judged_posterior
 from bayescale.posteriors.groups import GroupPosterior
 from bayescale.progress import Progress, silent
 from bayescale.runs.table import Runs, read_runs
+from theory.declaration.chart import REDUCIBLE
+from theory.declaration.stated_chart import statable
 from theory.errors import did_you_mean
 
 
@@ -168,7 +170,9 @@ def group_model(
             f"the model is pooled by column '{base.pooling.column}' already; give the model of one "
             "group (`model.alone()`), or fit the pooled one with bayescale.fit."
         )
-    own = {name: value for name, value in given.items() if not name.endswith((SPREAD, OFFSET))}
+    # What is not of the model of one group, misspelt names too, is for the pooled one to judge.
+    names = {*base.priors.table, *statable(base.law.chart), REDUCIBLE}
+    own = {name: value for name, value in given.items() if name in names}
     base = base.stating(own)
     pooled = base.pooled(column, sorted(set(runs.column(column).astype(str))))
     known = cast(Pooling, pooled.pooling).coordinates

@@ -154,6 +154,9 @@ def fit_many(
 ) -> Fits:
     """Fit a law to many tables at once.
 
+    The gate is that of `bayescale.fit`, but does not look at what a table's own larger runs say
+    (`bayescale.fitting.own_cuts`), which would take as long as the fits.
+
     Parameters
     ----------
     tables

@@ -27,6 +27,9 @@ MOST_RUNS = 5000
 LEAST_DISTANCE = 0.05
 """In e-folds: a run nearer to those fitted tells nothing of a slope."""
 
+DRAWS = 200
+"""Draws of the Gaussian at the mode, which say how sure the law is of its slope."""
+
 SPARE = 4
 """Runs that a cut has below it beyond one a coordinate."""
 
@@ -47,8 +50,9 @@ def own_cuts(model: Model, runs: Runs, *, seed: int) -> list[dict[str, float]]:
     -------
     list of dict
         For each cut ``at`` (the size at which it lies), ``n_past``, ``n_future``, ``distance``
-        (e-folds to the farthest run) and ``slope``: log loss less the law's, per e-fold beyond the
-        runs, by least squares through 0. Empty where a table cannot be cut, its rows depend on
+        (e-folds to the farthest run), ``slope``: log loss less the law's, per e-fold beyond the
+        runs, by least squares through 0; and ``error``, the standard deviation that the slope would
+        have were the law exact. Empty where a table cannot be cut, its rows depend on
         each other, or groups are pooled.
     """
     sizes = [r.name for r in model.law.sizes]
@@ -78,23 +82,28 @@ def _at(
         )
     except NoModeFound:
         return None
-    sites = density.constrain(mode.position)
-    rows = Observations({name: log[cut.future] for name, log in whole.log_resources.items()})
-    error = whole.log_loss[cut.future] - np.asarray(past.noise(sites, rows, np).location)
     logs = {name: whole.log_resources[name] for name in sizes}
-    away = beyond(
-        {name: log[cut.past] for name, log in logs.items()},
-        {name: log[cut.future] for name, log in logs.items()},
-        sizes,
-    )
+    before, after = ({n: log[part] for n, log in logs.items()} for part in (cut.past, cut.future))
+    away = beyond(before, after, sizes)
     telling = away > LEAST_DISTANCE
-    if not telling.any() or not np.all(np.isfinite(error)):
+    if not telling.any():
         return None
-    slope = float(error[telling] @ away[telling] / (away[telling] @ away[telling]))
+    rows = Observations(
+        {name: log[cut.future][telling][None] for name, log in whole.log_resources.items()}
+    )
+    steps = rng.standard_normal((DRAWS, density.size)) @ mode.factor.T
+    sites = density.constrain(mode.position + np.concatenate([np.zeros_like(steps[:1]), steps]))
+    noise = past.noise({name: np.reshape(v, (-1, 1)) for name, v in sites.items()}, rows, np)
+    weight = away[telling] / (away[telling] @ away[telling])
+    found = (whole.log_loss[cut.future][telling] - noise.location) @ weight
+    if not np.all(np.isfinite(found)):
+        return None
+    scatter = noise.scale[0] ** 2 * weight**2
     return {
         "at": cut.at,
         "n_past": int(cut.past.sum()),
         "n_future": int(cut.future.sum()),
         "distance": float(away.max()),
-        "slope": slope,
+        "slope": float(found[0]),
+        "error": float(np.sqrt(np.var(found[1:]) + np.sum(np.broadcast_to(scatter, weight.shape)))),
     }

@@ -20,23 +20,14 @@ from bayescale.models.noise import Noise
 from bayescale.models.observations import Observations
 from bayescale.models.pooling import OFFSET, Pooling
 from bayescale.models.priors import Priors, default_priors
+from bayescale.models.simulation import Simulation, simulate
 from bayescale.models.stated_priors import chart_of, state, stated_names
-from bayescale.runs.table import Runs, read_runs
+from bayescale.runs.table import Runs
 from theory import laws
 from theory.declaration.abstract_law import AbstractLaw
 from theory.declaration.chart import Chart
 from theory.declaration.namespace import ArrayNamespace, Environment
 from theory.declaration.stated_chart import statable
-
-
-@dataclass(frozen=True)
-class Simulation:
-    """Runs drawn from a model, and the values that made them."""
-
-    runs: Runs
-    coordinates: Mapping[str, Any]
-    parameters: Mapping[str, float]
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -350,45 +341,7 @@ class Model:
         UsageError
             If the design lacks a resource, or a coordinate is unknown.
         """
-        table = design.table if isinstance(design, Runs) else _frame(design)
-        names = [resource.name for resource in self.law.resources]
-        if missing := [name for name in names if name not in table]:
-            raise UsageError(
-                f"the design has no column {', '.join(missing)}; law '{self.law.name}' needs "
-                f"{', '.join(names)} and the design has {', '.join(map(str, table.columns))}."
-            )
-        model = self.stating(coordinates or {})
-        rng = np.random.default_rng(seed)
-        drawn: dict[str, Any] = {
-            name: float(prior.sample(rng)) if shape == () else prior.sample(rng, shape)
-            for (name, prior), shape in zip(
-                model.priors.table.items(), model.shapes.values(), strict=True
-            )
-        }
-        # Losses of 1 stand in until they are drawn: `read_runs` checks the rest of the table.
-        given = table.drop(columns="loss", errors="ignore").assign(loss=1.0)
-        runs = read_runs(given, name=f"simulated from {self.law.name}", on_duplicates="keep")
-        rows = model.observe(runs)
-        log_loss = model._draw(drawn, rows, rng)
-        runs = replace(runs, table=runs.table.assign(loss=np.exp(log_loss)))
-        scalars = {name: value for name, value in drawn.items() if model.shapes[name] == ()}
-        natural = model.law.values(model.parameters(scalars, np))
-        return Simulation(
-            runs, drawn, {name: float(value) for name, value in natural.items()}, seed
-        )
-
-    def _draw(
-        self, sites: Mapping[str, Any], rows: Observations, rng: np.random.Generator
-    ) -> np.ndarray:
-        """Log losses of rows: at once, or one after another where they depend on each other."""
-        count = len(next(iter(rows.log_resources.values())))
-        if not self.likelihood.dependent:
-            return self.noise(sites, rows, np).sample(rng, (count,))
-        log_loss = np.zeros(count)
-        for row in rows.columns["order"]:
-            noise = self.noise(sites, rows._replace(log_loss=log_loss), np)
-            log_loss[row] = noise.broadcast((count,), row).sample(rng, ())
-        return log_loss
+        return simulate(self, design, seed=seed, coordinates=coordinates)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON; the law goes by name and formula."""
@@ -456,7 +409,3 @@ class Model:
 def geometric_mean(values: np.ndarray) -> float:
     """Geometric mean of positive values."""
     return math.exp(float(np.mean(np.log(values))))
-
-
-def _frame(design: pd.DataFrame | Mapping[str, Any]) -> pd.DataFrame:
-    return pd.DataFrame({str(name): np.atleast_1d(np.asarray(design[name])) for name in design})

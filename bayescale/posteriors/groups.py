@@ -143,7 +143,7 @@ class GroupPosterior(Result):
             ess_bulk, ess_tail.
         """
         if groups:
-            tables = {name: self.group(name).summary() for name in self.groups}
+            tables = {name: self.group(name).summary(prior=False) for name in self.groups}
             return pd.concat(tables, names=["group"])
         sites = {n: v for n, v in self._sites.items() if not self.model.shapes[n]}
         order = [n for n in sites if not n.endswith(SPREAD)]
@@ -164,7 +164,7 @@ class GroupPosterior(Result):
         return {
             **self.joint.to_dict(),
             "params": _rows(self.summary()),
-            "groups": {name: _rows(self.group(name).summary()) for name in self.groups},
+            "groups": {name: _rows(self.group(name).summary(prior=False)) for name in self.groups},
         }
 
     def save(self, path: str | os.PathLike) -> Path:

@@ -34,7 +34,7 @@ def verdict(posterior: Any) -> tuple[str, ...]:
     Parameters
     ----------
     posterior
-        A `Posterior` of one table, which offers these sentences itself.
+        A `Posterior`, which offers these sentences itself.
     """
     return (_form(posterior), _belief(posterior), _next(posterior))
 
@@ -53,6 +53,8 @@ def _form(posterior: Any) -> str:
 
 
 def _belief(posterior: Any) -> str:
+    if posterior.model is not None and posterior.model.pooling is not None:
+        return "belief: each group has forecasts of its own, and group(name).advice() of these."
     if posterior.seen is None:
         return "belief: the runs are not known, so nothing is said of what lies beyond them."
     if posterior.drifts is None:

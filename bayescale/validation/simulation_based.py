@@ -24,7 +24,8 @@ from bayescale.diagnosis import Status
 from bayescale.errors import DiagnosticsWarning, UsageError
 from bayescale.fitting.many import Fits, fit_many
 from bayescale.models.density import Density
-from bayescale.models.model import Model, Simulation
+from bayescale.models.model import Model
+from bayescale.models.simulation import Simulation
 from bayescale.models.thinning import thinned
 from bayescale.progress import Progress
 from bayescale.runs.table import Runs

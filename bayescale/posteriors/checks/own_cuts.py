@@ -20,8 +20,14 @@ MOST_ERROR = 0.05
 
 
 def mean_slope(cuts: Sequence[Mapping[str, float]]) -> float | None:
-    """Mean absolute slope of the forecasts of a table's own larger runs; None without any."""
-    return float(np.mean([abs(cut["slope"]) for cut in cuts])) if cuts else None
+    """Mean size of the slopes of the forecasts of a table's own larger runs, error taken off.
+
+    ``mean sqrt(max(slope^2 - error^2, 0))``: of a law that holds it is about a third of the error.
+    None without any cut.
+    """
+    if not cuts:
+        return None
+    return float(np.mean([max(c["slope"] ** 2 - c["error"] ** 2, 0.0) ** 0.5 for c in cuts]))
 
 
 def judge_own_cuts(record: Mapping[str, Any]) -> Diagnosis:
@@ -33,13 +39,14 @@ def judge_own_cuts(record: Mapping[str, Any]) -> Diagnosis:
     reach = max(cut["distance"] for cut in cuts)
     told = (
         f"the table's own larger runs, forecast from its smaller ones at {len(cuts)} cuts up to "
-        f"{np.exp(reach):.2g} times beyond, came out {slope:.1%} off for every e-fold beyond"
+        f"{np.exp(reach):.2g} times beyond, came out {slope:.1%} off for every e-fold beyond, what "
+        "chance explains taken off"
     )
     if slope <= MOST_SLOPE:
         return Diagnosis(notes=(f"{told}.",))
     return Diagnosis(
         warnings=(
-            f"{told}, more than most laws on most tables ({MOST_SLOPE:.0%}), so forecasts of "
+            f"{told}: more than most laws on most tables ({MOST_SLOPE:.0%}), so forecasts of "
             "larger runs than these may be as wrong; see `bayescale.calibrate` (bayescale "
             "calibrate), or make runs in between.",
         )

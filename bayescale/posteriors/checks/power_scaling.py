@@ -220,7 +220,7 @@ def judge_floor(model: Model, sites: pointwise.Sites, log_likelihood: np.ndarray
             f"{name} is the prior's, not the data's (sensitivity "
             f"{beside(found['prior'], SENSITIVE, 2)} to the prior, "
             f"{beside(found['likelihood'], SENSITIVE, 2)} to the data): the runs do not bend "
-            "towards a floor, so a plan far beyond them rests on the prior of {site}; set "
+            f"towards a floor, so a plan far beyond them rests on the prior of {name}; set "
             "one that you can defend, or add larger runs.",
         )
     )

@@ -51,7 +51,8 @@ def test_without_drift_the_law_is_taken_as_exact(saved: Path, table: Path, tmp_p
     without = json.loads(run("predict", saved, *far, "--no-drift").stdout)["points"][0]
     assert without["sd"] < 0.9 * with_drift["sd"]
     exact = tmp_path / "exact.nc"
-    fitted = run("fit", table, *COLUMNS, "--engine", "laplace", "--no-drift", "-o", exact)
+    options = ("--engine", "laplace", "--law", "chinchilla", "--no-drift", "-o", exact)
+    fitted = run("fit", table, *COLUMNS, *options)
     assert fitted.exit_code == 0, fitted.output
     assert json.loads(run("predict", exact, *far).stdout)["points"][0] == without
 

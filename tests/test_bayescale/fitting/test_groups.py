@@ -475,7 +475,7 @@ def test_wrong_options_get_their_sentence(
 def test_all_coordinates_shared_is_no_hierarchy(
     simulated: tuple[Runs, dict[str, np.ndarray]],
 ) -> None:
-    every = ("L_pivot", "floor_fraction", "share_N", "alpha", "beta", "sigma")
+    every = ("L_pivot", "floor_fraction", "share_N", "alpha", "beta", "q", "sigma")
     with pytest.raises(UsageError, match="so the groups do not differ"):
         fit_groups(simulated[0], shared=every)
 

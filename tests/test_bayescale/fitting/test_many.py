@@ -46,7 +46,7 @@ def tables() -> list[Runs]:
 @pytest.fixture(scope="module")
 def fits(tables: list[Runs]) -> bs.Fits:
     with pytest.warns(DiagnosticsWarning, match=r"^the diagnostics of 6 tables warned of 1; "):
-        return fit_many(tables, seed=3)
+        return fit_many(tables, "chinchilla", seed=3)
 
 
 def test_every_table_is_diagnosed(fits: bs.Fits, tables: list[Runs]) -> None:
@@ -212,7 +212,9 @@ def test_a_table_gets_the_verdict_of_a_single_fit() -> None:
     with pytest.warns(DiagnosticsWarning, match=r"^the diagnostics of 1 tables warned of 1; "):
         fits = fit_many([runs], "chinchilla")
     assert single.diagnosis.status is Status.WARN
-    assert _without_numbers(fits[0].diagnosis) == _without_numbers(single.diagnosis)
+    # Which does not look at each table's own larger runs: that would take as long as the fits.
+    told = [r for r in _without_numbers(single.diagnosis) if "own larger runs" not in r]
+    assert _without_numbers(fits[0].diagnosis) == told
     assert list(fits.diagnostics["status"]) == ["warn"]
     assert "the residuals follow log N x log D" in fits.diagnostics["reasons"][0]
 

@@ -191,6 +191,7 @@ PRIORS = {
     "InverseGamma": Prior("InverseGamma", alpha=3.1, beta=0.7),
     "Exponential": Prior("Exponential", lam=3),
     "Uniform": Prior("Uniform", lower=0.1, upper=0.7),
+    "TruncatedNormal": Prior("TruncatedNormal", mu=0.3, sigma=0.1, lower=0.0),
 }
 
 

@@ -58,7 +58,7 @@ def planted() -> bs.Posterior:
     at = {"floor_fraction": 0.5, "alpha": 0.3, "beta": 0.35, "sigma": 0.004, "nu": 50.0}
     table = model.simulate(grid(), seed=1, coordinates=at).runs.table.copy()
     table.loc[list(PLANTED), "loss"] *= 1.2
-    return bs.fit(bs.read_runs(table), engine="laplace", seed=0)
+    return bs.fit(bs.read_runs(table), "chinchilla", engine="laplace", seed=0)
 
 
 @pytest.fixture(scope="session", params=["kaplan", "share"])
@@ -295,11 +295,13 @@ def test_nothing_free_to_draw_is_refused() -> None:
 
 
 def test_the_frontier_is_the_plan_at_every_budget(planted: bs.Posterior) -> None:
-    figure = plots.frontier(planted, compute=1e16)
+    # By the law alone: the drift so far out makes a median of half the draws err by a percent.
+    exact = planted.exact
+    figure = plots.frontier(exact, compute=1e16)
     x, size = only(panel(figure, "size"), "median").get_data()
     assert x[0] == pytest.approx(compute(planted).min())
     assert x[-1] == pytest.approx(1e16)
-    plan = bs.plan(planted, x)
+    plan = bs.plan(exact, x)
     # The figure's median is of every second draw: a Monte Carlo error far below the band's width.
     np.testing.assert_allclose(size, np.median(plan.resources["N"], axis=0), rtol=0.02)
     loss = only(panel(figure, "loss"), "median").get_ydata()
