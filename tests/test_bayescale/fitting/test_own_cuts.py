@@ -51,9 +51,23 @@ def test_a_law_that_bends_is_told_from_one_that_holds() -> None:
     assert slopes[0.0] < 0.01 < MOST_SLOPE < slopes[0.06]
 
 
+def test_few_noisy_runs_of_a_law_that_holds_raise_no_alarm() -> None:
+    for seed in range(6):
+        size = 1e9 * np.exp(np.random.default_rng(seed).uniform(-3, 3, 20))
+        model = Model.at("power", pivot={"N": 1e9})
+        known = {"sigma": 0.01, "nu": 5.0}
+        runs = model.simulate({"N": size}, seed=seed, coordinates=known).runs
+        slope = mean_slope(
+            own_cuts(Model.for_runs("power", simulated.runs), simulated.runs, seed=0)
+        )
+        assert slope is not None
+        assert slope < MOST_SLOPE
+
+
 def test_the_gate_notes_small_slopes_and_warns_of_large_ones() -> None:
-    def cut(slope: float) -> dict[str, float]:
-        return {"at": 1.0, "n_past": 20, "n_future": 5, "distance": np.log(8.0), "slope": slope}
+    def cut(slope: float, error: float = 0.0) -> dict[str, float]:
+        counts = {"at": 1.0, "n_past": 20, "n_future": 5, "distance": np.log(8.0)}
+        return {**counts, "slope": slope, "error": error}
 
     assert judge_own_cuts({}) == bs.Diagnosis()
     small = judge_own_cuts({KEY: [cut(0.01), cut(-0.02)]})
@@ -61,6 +75,9 @@ def test_the_gate_notes_small_slopes_and_warns_of_large_ones() -> None:
     (note,) = small.notes
     assert "at 2 cuts up to 8 times beyond, came out 1.5% off for every e-fold" in note
     large = judge_own_cuts({KEY: [cut(0.05)]})
+    # Half of the variance of an unsure slope is chance's, and 4% is no longer told.
+    assert judge_own_cuts({KEY: [cut(0.04, error=0.04 / 2**0.5)]}).warnings == ()
+    assert mean_slope([cut(0.05, error=0.04)]) == pytest.approx(0.03)
     assert large.status is Status.WARN
     assert "5.0% off" in large.warnings[0]
     assert "more than most laws on most tables (3%)" in large.warnings[0]

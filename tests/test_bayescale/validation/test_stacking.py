@@ -179,6 +179,8 @@ def test_bad_requests_are_refused(pair: dict[str, bs.Posterior], ladder: bs.Post
     with pytest.raises(UsageError, match=r"comparing takes two or more"):
         stack({"one": ladder})
     other = Model.at("power", pivot={"N": 1e8}).simulate({"N": np.geomspace(1e7, 5e9, 12)}, seed=0)
-    post = bs.fit(other.runs, law="power", engine="laplace", prior={"nu": 4.0, "sigma": 0.01})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DiagnosticsWarning)
+        post = bs.fit(other.runs, law="power", engine="laplace", prior={"nu": 4.0, "sigma": 0.01})
     with pytest.raises(UsageError, match="fitted to different tables"):
         stack({"a": ladder, "b": post})
