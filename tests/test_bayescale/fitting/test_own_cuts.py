@@ -57,9 +57,7 @@ def test_few_noisy_runs_of_a_law_that_holds_raise_no_alarm() -> None:
         model = Model.at("power", pivot={"N": 1e9})
         known = {"sigma": 0.01, "nu": 5.0}
         runs = model.simulate({"N": size}, seed=seed, coordinates=known).runs
-        slope = mean_slope(
-            own_cuts(Model.for_runs("power", simulated.runs), simulated.runs, seed=0)
-        )
+        slope = mean_slope(own_cuts(Model.for_runs("power", runs), runs, seed=0))
         assert slope is not None
         assert slope < MOST_SLOPE
 
