@@ -8,8 +8,8 @@ then were: bad where their root mean square error exceeds 3% of the loss. The ar
 is the chance that a bad setting has the larger mark than a good one. A mark has no number that is
 learnt, so leaving a source out changes the area only by what is left; the least of these areas is
 given too. What counts as bad, and the slope from which the gate warns, were chosen on these
-settings. Marks: the mean absolute slope of the table's own cuts, which the gate reports and warns
-of; the same times the distance of the runs ahead; whether the gate warns for any other reason. Kept
+settings. Marks: the mean slope of the table's own cuts, their own error taken off, which the gate reports
+and warns of; the same times the distance of the runs ahead; whether the gate warns for any other reason. Kept
 in `gate.json`.
 """
 
@@ -26,6 +26,7 @@ from scipy.stats import rankdata
 
 from bayescale.fitting.own_cuts import own_cuts
 from bayescale.models.drift import beyond
+from bayescale.posteriors.checks.gate import judge
 from bayescale.posteriors.checks.own_cuts import MOST_SLOPE, mean_slope
 
 RESULTS = Path(__file__).with_suffix(".json")
@@ -51,7 +52,7 @@ def main() -> None:
         law = np.median(post.log_law({n: v[None] for n, v in logs.items()}, tilt=False), axis=0)
         error = np.log(one.future.loss) - law
         slope = mean_slope(own_cuts(post.model, one.past, seed=0))
-        old = [r for r in post.diagnosis.reasons if "own larger runs" not in r]
+        old = [r for r in judge(post).reasons if "own larger runs" not in r]
         rows.append(
             {
                 "setting": one.name,

@@ -128,7 +128,7 @@ def _of_law(posterior: Posterior) -> Diagnosis:
         _of_design(model, rows)
         + power_scaling.judge_exponents(model, some)
         + power_scaling.judge_floor(model, some, log_likelihood)
-        + trends.judge_trends(trends.trends_of(model, some, rows))
+        + trends.judge_trends(trends.trends_of(model, some, rows), trends.allowed_for(posterior))
     )
 
 

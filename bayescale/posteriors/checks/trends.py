@@ -47,7 +47,10 @@ LEFT = 0.02
 """A trend of which the law leaves less than this fraction of its variance is not tested."""
 
 MAX_P, MIN_SIZE = 0.01, 0.25
-"""The gate warns below this p-value (times the number of trends) above this size, in scales."""
+"""A trend is told below this p-value (times the number of trends) above this size, in scales."""
+
+ALLOWED = 0.9
+"""The chance with which the drift of a forecast is as small as what is said to be allowed for."""
 
 
 def residual_trends(posterior: Posterior, *, seed: int = 0) -> pd.DataFrame:
@@ -133,20 +136,47 @@ def trends_of(
     return pd.DataFrame.from_dict(table, orient="index", columns=columns).rename_axis("trend")
 
 
-def judge_trends(table: pd.DataFrame) -> Diagnosis:
-    """Warn of the clearest trend, where it is significant and large enough to matter."""
+def judge_trends(table: pd.DataFrame, allowed: float | None = None) -> Diagnosis:
+    """What the clearest trend that is significant means for forecasts.
+
+    Parameters
+    ----------
+    table
+        As `trends_of` gives it.
+    allowed
+        What forecasts one e-fold beyond the runs allow for, as a fraction of the loss: a trend
+        below it is a note, one above it refuses. None for a law that is taken as exact, of which
+        any trend warns.
+    """
     seen = table[(table["p"] * len(table) < MAX_P) & (table["size"] > MIN_SIZE)]
     if seen.empty:
         return Diagnosis()
     clearest = int(np.argmin(np.asarray(seen["p"])))
     name, row = seen.index[clearest], seen.iloc[clearest]
+    seen = (
+        f"the residuals follow {name} (p = {row['p']:.1g}, by {row['size']:.2g} noise scales, up "
+        f"to {row['largest']:.1%} of the loss), so the law is not quite the runs'; "
+    )
+    if allowed is None:
+        return Diagnosis(
+            warnings=(f"{seen}compare it with others (`bayescale.compare`) before extrapolating.",)
+        )
+    reach = f"which the forecasts allow for an e-fold beyond the runs ({allowed:.1%})"
+    if row["largest"] <= allowed:
+        return Diagnosis(notes=(f"{seen}that is less than the drift {reach}.",))
     return Diagnosis(
-        warnings=(
-            f"the residuals follow {name} (p = {row['p']:.1g}, by {row['size']:.2g} noise scales, "
-            f"up to {row['largest']:.1%} of the loss), so the law is not quite the runs'; compare "
-            "it with others (`bayescale.compare`) before extrapolating.",
+        refusals=(
+            f"{seen}that is more than the drift {reach}, so they are too sure; compare the law "
+            "with others (`bayescale.compare`) and fit one without such a trend.",
         )
     )
+
+
+def allowed_for(posterior: Posterior) -> float | None:
+    """Drift for which forecasts one e-fold beyond the runs allow; None of a law taken as exact."""
+    if posterior.drifts is None:
+        return None
+    return float(np.quantile(np.abs(posterior.drifts.slope), ALLOWED))
 
 
 def largest_trend(

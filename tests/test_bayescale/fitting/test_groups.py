@@ -389,7 +389,7 @@ def test_each_group_is_judged_as_its_table_alone() -> None:
     facts = {"pareto_k": 0.1, "importance_ess": 4e3, "mode_agreeing": 4, "mode_starts": 4}
     draws = Draws({name: sites[name] for name in model.priors.table}, {}, facts)
     joint = judged_posterior(model, table, draws, engine="laplace", seed=0)
-    trends = [s for s in joint.diagnosis.warnings if "the residuals follow" in s]
+    trends = [s for s in joint.diagnosis.reasons if "the residuals follow" in s]
     assert [s[: s.index("(p")] for s in trends] == [
         f"group '{name}': the residuals follow log N x log D " for name in ("even", "odd")
     ]

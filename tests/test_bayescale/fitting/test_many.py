@@ -204,18 +204,18 @@ def test_a_failed_attempt_is_told_by_its_numbers(number: dict, failed: bool) -> 
 
 
 def test_a_table_gets_the_verdict_of_a_single_fit() -> None:
-    """The law does not hold on this table: every engine's verdict says so, in the same words."""
+    """The law does not hold on this table: every engine refuses it, in the same words."""
     runs = bs.load("tiny_lm")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DiagnosticsWarning)
         single = bs.fit(runs, "chinchilla", seed=0)
-    with pytest.warns(DiagnosticsWarning, match=r"^the diagnostics of 1 tables warned of 1; "):
+    with pytest.warns(DiagnosticsWarning, match=r"^the diagnostics of 1 tables refused 1; "):
         fits = fit_many([runs], "chinchilla")
-    assert single.diagnosis.status is Status.WARN
+    assert single.diagnosis.status is Status.REFUSE
     # Which does not look at each table's own larger runs: that would take as long as the fits.
     told = [r for r in _without_numbers(single.diagnosis) if "own larger runs" not in r]
     assert _without_numbers(fits[0].diagnosis) == told
-    assert list(fits.diagnostics["status"]) == ["warn"]
+    assert list(fits.diagnostics["status"]) == ["refuse"]
     assert "the residuals follow log N x log D" in fits.diagnostics["reasons"][0]
 
 

@@ -11,18 +11,14 @@ import bayescale as bs
 from bayescale.runs.table import Runs
 from theory.declaration.crossover import power_mean
 
-# The gate warns of small trends of the residuals, which are there.
-pytestmark = pytest.mark.filterwarnings("ignore::bayescale.errors.DiagnosticsWarning")
-
 GOPHER = 5.76e23
 """Training compute of Gopher in FLOP, the budget of the published comparison."""
 
 
 def _only_a_trend(verdict: bs.Diagnosis) -> None:
-    """Converged; the one doubt is that no form of three terms is exact."""
-    assert not verdict.refusals
-    assert len(verdict.warnings) == 1
-    assert "the residuals follow log" in verdict.warnings[0]
+    """Converged; that no form of three terms is exact is less than its forecasts allow for."""
+    assert verdict.status == "ok"
+    assert "the residuals follow log" in verdict.notes[0]
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from bayescale.models import pointwise as _pointwise
 from bayescale.models.noise import Noise
 from bayescale.posteriors import checks
 from bayescale.posteriors.checks import leave_one_out as _loo
-from bayescale.posteriors.checks.trends import score
+from bayescale.posteriors.checks.trends import allowed_for, judge_trends, score
 from bayescale.runs.table import Runs
 
 MODEL = bs.Model.at("chinchilla", pivot={"N": 1e8, "D": 1e10})
@@ -69,10 +69,29 @@ def test_a_planted_trend_is_found_and_named(trend, name: str) -> None:
     table = checks.residual_trends(post)
     assert table["p"].idxmin() == name
     assert table.loc[name, "p"] < 1e-3
-    (sentence,) = warned(post, "the residuals follow")
+    (sentence,) = (note for note in post.diagnosis.notes if "the residuals follow" in note)
     assert name in sentence
     assert "noise scales" in sentence
-    assert post.diagnosis.status == "warn"
+    assert "less than the drift which the forecasts allow for" in sentence
+
+
+def test_a_trend_is_judged_by_what_forecasts_allow_for() -> None:
+    """A note below the drift, a refusal above it, a warning where the law is taken as exact."""
+    runs, place = simulated()
+    post = quietly(moved(runs, 0.01 * place[0] * place[1]), MODEL)
+    table = checks.residual_trends(post)
+    largest = float(table.loc["log N x log D", "largest"])
+    above, below = judge_trends(table, 1.1 * largest), judge_trends(table, 0.9 * largest)
+    assert above.status == "ok"
+    assert f"up to {largest:.1%} of the loss" in above.notes[0]
+    assert below.status == "refuse"
+    assert f"an e-fold beyond the runs ({0.9 * largest:.1%})" in below.refusals[0]
+    assert judge_trends(table).status == "warn"
+    allowed = allowed_for(post)
+    assert allowed is not None
+    assert post.drifts is not None
+    assert np.mean(np.abs(post.drifts.slope) <= allowed) == pytest.approx(0.9, abs=0.001)
+    assert allowed_for(quietly(runs, replace(MODEL, drift=None))) is None
 
 
 def test_the_size_of_a_trend_is_what_was_planted() -> None:
@@ -258,7 +277,7 @@ def test_one_run_repeated_at_the_end_moves_the_posterior() -> None:
     assert found.index[0] == "the far one"
     assert found.iloc[0]["pareto_k"] > 0.7
     assert found.iloc[0]["rows"] == 4
-    (sentence,) = warned(post, "alone move")
+    (sentence,) = (note for note in post.diagnosis.notes if "alone move" in note)
     assert sentence.startswith("'the far one'")
 
 
