@@ -24,7 +24,7 @@ ROWS = {
     "bayescale": (
         "errors progress registry atomic_write _version",
         "aliases distributions runs cost diagnosis",
-        "models",
+        "models logs auditing",
         "engines posteriors",
         "planning fitting",
         "validation designing forms",

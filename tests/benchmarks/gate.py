@@ -8,9 +8,9 @@ then were: bad where their root mean square error exceeds 3% of the loss. The ar
 is the chance that a bad setting has the larger mark than a good one. A mark has no number that is
 learnt, so leaving a source out changes the area only by what is left; the least of these areas is
 given too. What counts as bad, and the slope from which the gate warns, were chosen on these
-settings. Marks: the mean slope of the table's own cuts, their own error taken off, which the gate reports
-and warns of; the same times the distance of the runs ahead; whether the gate warns for any other reason. Kept
-in `gate.json`.
+settings. Marks: the mean slope of the table's own cuts, their own error taken off, which the gate
+reports and warns of; the same times the distance of the runs ahead; whether the gate warns for any
+other reason. Kept in `gate.json`.
 """
 
 import json
