@@ -3,6 +3,10 @@ from . import engines as engines
 from . import errors as errors
 from . import plots as plots
 from ._version import __version__ as __version__
+from .auditing.audit import Audit as Audit
+from .auditing.audit import audit as audit
+from .auditing.finding import Finding as Finding
+from .auditing.finding import Severity as Severity
 from .cost.hardware import Hardware as Hardware
 from .designing.design import Design as Design
 from .designing.design import design as design
@@ -62,6 +66,7 @@ from .runs import readers as readers
 from .runs.cuts import Cut as Cut
 from .runs.datasets import datasets as datasets
 from .runs.datasets import load as load
+from .runs.envelope import envelope as envelope
 from .runs.reading import Readable as Readable
 from .runs.simulated_dynamics import simulate_dmft as simulate_dmft
 from .runs.table import Runs as Runs

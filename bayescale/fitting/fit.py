@@ -15,6 +15,7 @@ from bayescale.fitting.resolve import Fittable, require_options, require_usable,
 from bayescale.models.defaults import LAW
 from bayescale.models.drift_reference import REFERENCE, Drifting
 from bayescale.models.likelihood import AbstractLikelihood
+from bayescale.posteriors.checks.audited import audited
 from bayescale.posteriors.checks.gate import judged_posterior
 from bayescale.posteriors.checks.own_cuts import KEY
 from bayescale.posteriors.posterior import Posterior
@@ -110,8 +111,9 @@ def fit(
     model = resolve(law, table, likelihood=likelihood, prior=prior, drift=drift)
     require_usable(table, model)
     result = sampler.sample(model, table, Sampling(draws, chains, seed, progress or silent))
-    found = own_cuts(model, table, seed=seed)
-    told = replace(result, facts={**result.facts, KEY: found} if found else result.facts)
+    cuts = own_cuts(model, table, seed=seed)
+    facts = {**result.facts, **audited(model, table, seed=seed), **({KEY: cuts} if cuts else {})}
+    told = replace(result, facts=facts)
     posterior = judged_posterior(model, table, told, engine=engine, seed=seed)
     posterior.diagnosis.warn(stacklevel=2)
     return posterior

@@ -19,6 +19,7 @@ from bayescale.models.drift_reference import REFERENCE, Drifting
 from bayescale.models.likelihood import AbstractLikelihood
 from bayescale.models.model import Model
 from bayescale.models.pooling import SPREAD, Pooling
+from bayescale.posteriors.checks.audited import audited
 from bayescale.posteriors.checks.gate import judged_posterior
 from bayescale.posteriors.groups import GroupPosterior
 from bayescale.progress import Progress, silent
@@ -113,7 +114,8 @@ def fit_groups(
     )
     require_usable(table, model)
     result = sampler.sample(model, table, Sampling(draws, chains, seed, progress or silent))
-    joint = judged_posterior(model, table, result, engine=engine, seed=seed)
+    told = replace(result, facts={**result.facts, **audited(model, table, seed=seed)})
+    joint = judged_posterior(model, table, told, engine=engine, seed=seed)
     joint.diagnosis.warn(stacklevel=2)
     return GroupPosterior(joint)
 

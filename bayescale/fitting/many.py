@@ -155,7 +155,8 @@ def fit_many(
     """Fit a law to many tables at once.
 
     The gate is that of `bayescale.fit`, but does not look at what a table's own larger runs say
-    (`bayescale.fitting.own_cuts`), which would take as long as the fits.
+    (`bayescale.fitting.own_cuts`), which would take as long as the fits, nor is it audited: call
+    `bs.audit` on the tables that matter.
 
     Parameters
     ----------

@@ -120,6 +120,26 @@ class Runs:
         notes = self.notes if note is None else (*self.notes, note)
         return replace(self, table=self.table.loc[mask].reset_index(drop=True), notes=notes)
 
+    def finals(self, by: str = "run") -> "Runs":
+        """Return the last row of each run: that with the most D, or C where there is no D.
+
+        Parameters
+        ----------
+        by
+            Column that names the run of a row; ``"N"`` where each size is one run.
+
+        Raises
+        ------
+        RunsError
+            The table has no such column, or neither D nor C.
+        """
+        names = pd.factorize(self.column(by))[0]
+        advance = self.column("D" if "D" in self.table else "C")
+        last = pd.Series(advance).groupby(names).idxmax().to_numpy()
+        mask = np.zeros(len(self), dtype=bool)
+        mask[last] = True
+        return self.select(mask, note=f"Of each '{by}' the last of its rows was kept.")
+
     def drop_highest_losses(self, k: int) -> "Runs":
         """Return the runs without the `k` highest losses, and say so in the notes."""
         order = np.argsort(self.loss, kind="stable")

@@ -4,7 +4,8 @@
 verdict that was made here. First the computation is judged: chains or importance weights, attempts,
 starts. Where it may be used, the law is judged by its runs: sizes that follow each other, exponents
 and a floor that are the prior's, trends in the residuals, and runs that alone move the posterior.
-Of groups, the chains are judged together and the law by the runs of each group.
+Of groups, the chains are judged together and the law by the runs of each group. What the audit of
+the table found stands between the two.
 """
 
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ from bayescale.models.model import Model
 from bayescale.models.observations import Observations
 from bayescale.models.thinning import at_most
 from bayescale.posteriors.checks import leave_one_out, power_scaling, trends
+from bayescale.posteriors.checks.audited import judge_audit
 from bayescale.posteriors.checks.own_cuts import judge_own_cuts
 from bayescale.posteriors.groups import GroupPosterior
 from bayescale.posteriors.labelled import record_of, to_tree
@@ -86,6 +88,7 @@ def judge(posterior: Posterior) -> Diagnosis:
     found = _of_computation(posterior)
     if found.refusals:
         return found
+    found += judge_audit(posterior.record)
     if model.pooling is None:
         found += _of_number(posterior) + _of_law(posterior)
     else:
