@@ -1,5 +1,6 @@
 """The program that makes `tiny_lm`, and what it made."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -65,3 +66,21 @@ def test_a_short_training_learns_and_repeats() -> None:
     assert first == again
     # Guessing bytes costs log 256 = 5.5; thirty-two steps learn at least their frequencies.
     assert first < 4.5
+
+
+def test_what_was_logged_is_what_the_table_says(table: pd.DataFrame) -> None:
+    """Trained again with a log, on perhaps another machine: the same losses to 1%."""
+    by_name = table.set_index("run")
+    paths = sorted((FOLDER / "logs" / "jsonl").glob("*.jsonl"))
+    assert len(paths) == 26
+    for path in paths:
+        settings, *records = map(json.loads, path.read_text("utf-8").splitlines())
+        row = by_name.loc[path.stem] if path.stem in by_name.index else None
+        assert settings["config"]["run"] == path.stem
+        if path.stem == "n4-d4-s1":  # stopped half way
+            assert records[-1]["step"] == settings["config"]["steps"] / 2
+            continue
+        assert row is not None
+        assert records[-1]["tokens"] == row["D"]
+        assert settings["config"]["n_params"] == row["N"]
+        assert records[-1]["val/loss"] == pytest.approx(row["loss"], rel=0.01)

@@ -6,6 +6,8 @@ so every run starts at a loss of ``log 256`` nats per byte. Training is one pass
 """
 
 import functools
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +24,7 @@ HEAD_WIDTH = 32  # and the width at which the head would
 CHUNK = 16  # steps inside one compiled call
 EVAL_BATCH = 32
 WEIGHT_DECAY = 0.05
+LOGS, EVALUATIONS = 16, 4  # records of a run that is logged, and those with the held-out loss
 WARMUP = 0.1  # share of the steps spent raising the learning rate from zero
 
 Params = dict[str, Any]
@@ -249,7 +252,12 @@ def schedule(steps: int, peak: float) -> NDArray[np.float32]:
     return (peak * np.minimum(at / warm, cosine)).astype(np.float32)
 
 
-def train(run: Run, blocks: NDArray[np.uint8], held_out: NDArray[np.uint8]) -> float:
+def train(
+    run: Run,
+    blocks: NDArray[np.uint8],
+    held_out: NDArray[np.uint8],
+    log: Callable[[int, dict[str, float]], None] | None = None,
+) -> float:
     """Train one model once through its share of the text and measure it on held-out text.
 
     Parameters
@@ -261,6 +269,9 @@ def train(run: Run, blocks: NDArray[np.uint8], held_out: NDArray[np.uint8]) -> f
         and ordered by its seed. A longer run of the same seed extends a shorter one's rows.
     held_out
         Text of shape ``(m, CONTEXT)``, `m` a multiple of `EVAL_BATCH`.
+    log
+        Called with the number of steps and what was measured there, `LOGS` times in a run and, with
+        the held-out loss, `EVALUATIONS` times; what is trained is the same with and without.
 
     Returns
     -------
@@ -283,7 +294,21 @@ def train(run: Run, blocks: NDArray[np.uint8], held_out: NDArray[np.uint8]) -> f
     rates = schedule(run.steps, run.lr).reshape(-1, CHUNK)
     params = init_params(run.shape, run.seed)
     state = (params, _ADAM.init(params))
-    for batch, lrs in zip(text, rates, strict=True):
-        state, _ = _train_chunk(state, batch, lrs, run.shape)
     panes = held_out.reshape(-1, EVAL_BATCH, CONTEXT)
-    return float(_evaluate(state[0], panes, run.shape.n_head))
+    told, evaluated = (_after_equal_parts(len(text), parts) for parts in (LOGS, EVALUATIONS))
+    loss = math.nan
+    for i, (batch, lrs) in enumerate(zip(text, rates, strict=True), start=1):
+        state, losses = _train_chunk(state, batch, lrs, run.shape)
+        last = i == len(text)
+        if last or (log is not None and i in evaluated):
+            loss = float(_evaluate(state[0], panes, run.shape.n_head))
+        if log is not None and i in told:
+            tokens = i * CHUNK * run.batch * CONTEXT
+            found = {"tokens": tokens, "lr": float(lrs[-1]), "train/loss": float(losses.mean())}
+            log(i * CHUNK, found | ({"val/loss": loss} if i in evaluated else {}))
+    return loss
+
+
+def _after_equal_parts(count: int, parts: int) -> set[int]:
+    """Ends of equal parts of 1, ..., count."""
+    return {math.ceil(count * k / parts) for k in range(1, parts + 1)}
