@@ -18,7 +18,7 @@ LONG = (
     "02_dynamics.ipynb",
     "03_random_features.ipynb",
     "04_plan_and_design.ipynb",
-    "05_ladder.ipynb",
+    "07_ladder.ipynb",
     "theory.learning.dmft.evaluate.log_loss_at",
     "theory.learning.dmft.evaluate.loss_curves",
     "theory.learning.dmft.ensembles.ensemble_loss",
