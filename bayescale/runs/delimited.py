@@ -12,7 +12,7 @@ import pyarrow.csv
 from bayescale.errors import LimitError, RunsError
 from bayescale.runs.cells import NUMBER
 from bayescale.runs.encoding import decoded, not_utf8
-from bayescale.runs.quotes import line_of, swallowing
+from bayescale.runs.quotes import Watched, line_of, misplaced, swallowing
 from bayescale.runs.reader import AbstractReader, Source, check_names
 
 _BLOCK = 1 << 22  # bytes of text parsed at once, and so the longest row
@@ -37,27 +37,12 @@ class AbstractDelimited(AbstractReader):
         file.seek(0)
         complete = len(head) < _BLOCK // 16
         columns, skipped = _header(decoded(head, name), name, self.separator, complete=complete)
-        batches = _batches(_Watched(file), columns, skipped, name, self.separator)
+        batches = _batches(Watched(file, self.separator), columns, skipped, name, self.separator)
         return Source(name, columns, False, batches)
 
 
-class _Watched(io.RawIOBase):
-    """A file that notes whether a quote was read from it: without one, no cell holds a line."""
-
-    def __init__(self, file: io.BufferedIOBase) -> None:
-        self.file, self.quoted = file, False
-
-    def readable(self) -> bool:
-        return True
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        found = self.file.read(-1 if size is None else size)
-        self.quoted = self.quoted or b'"' in found
-        return found
-
-
 def _batches(
-    file: _Watched, columns: list[str], skipped: int, name: str, separator: str
+    file: Watched, columns: list[str], skipped: int, name: str, separator: str
 ) -> Iterator[pa.RecordBatch]:
     ragged: list[pyarrow.csv.InvalidRow] = []
 
@@ -81,10 +66,16 @@ def _batches(
             ),
         )
         for batch in reader:
-            if file.quoted and (at := swallowing(batch, separator)):
+            if file.quotes and (at := swallowing(batch, separator)):
                 raise _stray(file.file, seen + at[0], columns[at[1]], name, separator)
             seen += len(batch)
             yield batch
+        doubtful = file.doubtful or file.quotes % 2
+        if doubtful and (line := misplaced(file.file, separator)):
+            raise RunsError(
+                f"{name}: line {line}: a quote opens a cell and is not closed at its end; remove "
+                "the quote, or close it and write a quote within it twice."
+            )
     except pa.ArrowInvalid as error:
         raise _explained(str(error), ragged, columns, skipped, name) from None
 
