@@ -165,7 +165,7 @@ class Numbers:
             here = np.array(pc.match_substring_regex(text, pattern).fill_null(False))
             if here.any():
                 if not self.lettered and not found.any():
-                    self.example = shown(text[int(np.argmax(here))].as_py()[:20])
+                    self.example = shown(text[int(np.argmax(here))].as_py()[:40])
                 found |= here
                 text = pc.replace_substring_regex(text, pattern, rf"\1e{power}")
         self.lettered += int(found.sum())

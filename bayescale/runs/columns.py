@@ -84,20 +84,18 @@ def gather(given: Any, stated: Stated) -> Gathered:
         What is stated is impossible.
     """
     with contextlib.ExitStack() as stack:
+        source = None if isinstance(given, pd.DataFrame) else in_memory(given)
+        separator = stated.dialect.separator
+        if separator is not None and (source is not None or isinstance(given, pd.DataFrame)):
+            raise UsageError(
+                f"the separator is {separator!r}, but a table in memory has none; leave it out."
+            )
         if isinstance(given, pd.DataFrame):
             names = [str(column) for column in given.columns]
             check_names(names, WHERE)
             series = [given.iloc[:, i].reset_index(drop=True) for i in range(len(names))]
             return _gathered(Source(WHERE, names, True, iter(())), stated, series)
-        source = in_memory(given)
-        if source is None:
-            source = open_source(given, stack, stated.dialect.separator)
-        elif stated.dialect.separator is not None:
-            raise UsageError(
-                f"the separator is {stated.dialect.separator!r}, but a table in memory has none; "
-                "leave it out."
-            )
-        return _gathered(source, stated, None)
+        return _gathered(source or open_source(given, stack, separator), stated, None)
 
 
 def _gathered(source: Source, stated: Stated, series: list[pd.Series] | None) -> Gathered:

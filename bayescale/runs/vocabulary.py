@@ -11,7 +11,7 @@ CANONICAL = (*NUMERIC, "run")
 _LONGEST = 48  # letters; what is longer is a sentence, not a name
 _SYMBOLS = {"N": "n(?:total|active|non?emb(?:ed(?:dings?)?)?)?", "D": "d", "C": "c"}
 _NOUNS = {
-    "N": ("params", "param", "parameters", "modelsize"),
+    "N": ("params", "param", "parameters", "parameter", "modelsize"),
     "D": ("tokens", "examples", "datasetsize", "trainingdata"),
     "C": ("flops", "flop", "compute"),
     "loss": ("loss", "crossentropy", "nll"),
@@ -107,7 +107,7 @@ def _quoted(text: str) -> str:
 def _shell(text: str) -> str:
     if text.isprintable() and not {*text} & {*'"$`\\!'}:
         return f'"{text}"'
-    quoted = text.replace("'", "'\"'\"'")
+    quoted = shown(text).replace("'", "'\"'\"'")
     return f"'{quoted}'"
 
 
