@@ -1,5 +1,6 @@
 """What the subcommands share: reading what was asked for, and printing posteriors."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,7 +46,15 @@ def load_named(paths: Sequence[Path], group: str | None = None) -> "dict[str, Po
     return dict(zip(names, posteriors, strict=True))
 
 
-def read_table(table: str, columns: dict[str, str], part: str | None = None) -> "Runs":
+def read_table(
+    table: str,
+    columns: dict[str, str],
+    part: str | None = None,
+    *,
+    units: dict[str, float] | None = None,
+    dialect: dict[str, str] | None = None,
+    guess: bool = True,
+) -> "Runs":
     """Read a file, standard input or a dataset, and say what was done to it.
 
     Parameters
@@ -56,26 +65,48 @@ def read_table(table: str, columns: dict[str, str], part: str | None = None) -> 
         From our names to the table's.
     part
         Which table of a dataset that holds several.
+    units, dialect, guess
+        As in `read_runs`.
 
     Raises
     ------
     UsageError
         If a part is asked of what is no dataset.
     """
+    path = Path(table)
+    options: dict[str, Any] = {"units": units, "dialect": dialect}
+    options = {name: value for name, value in options.items() if value}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        runs = _read(table, path, columns, part, guess, options)
+    for one in caught:
+        warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    warned = {str(one.message) for one in caught}
+    for note in runs.notes:
+        if note not in warned:
+            say(f"note: {note}")
+    return runs
+
+
+def _read(
+    table: str,
+    path: Path,
+    columns: dict[str, str],
+    part: str | None,
+    guess: bool,
+    options: dict[str, Any],
+) -> "Runs":
     from bayescale.runs.datasets import load
     from bayescale.runs.table import read_runs
 
-    path = Path(table)
     if table != "-" and not path.suffix and not path.exists():  # then it can only be a name
-        runs = load(table, table=part, columns=columns or None)
+        runs = load(table, table=part, columns=columns or None, **options)
     elif part is not None:
         raise UsageError(
             f"--table chooses among the tables of a dataset, but '{table}' is a file; leave it out."
         )
     else:
-        runs = read_runs(table, columns=columns or None)
-    for note in runs.notes:
-        say(f"note: {note}")
+        runs = read_runs(table, columns=columns or None, guess=guess, **options)
     return runs
 
 

@@ -1,8 +1,8 @@
 """`fit`: from a table of runs and a law to a diagnosed posterior."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
@@ -25,7 +25,7 @@ from bayescale.runs.table import Runs, read_runs
 
 @with_aliases
 def fit(
-    runs: Runs | pd.DataFrame | str | os.PathLike,
+    runs: Runs | pd.DataFrame | Any,
     law: Fittable = LAW,
     *,
     engine: str = "numpyro",

@@ -1,9 +1,8 @@
 """`fit_groups`: one law for groups of runs whose coordinates differ, partially pooled."""
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -31,7 +30,7 @@ from theory.errors import did_you_mean
 
 @with_aliases
 def fit_groups(
-    runs: Runs | pd.DataFrame | str | os.PathLike,
+    runs: Runs | pd.DataFrame | Any,
     law: Fittable = LAW,
     *,
     groups: str | Sequence[str] = "corpus",

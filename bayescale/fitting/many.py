@@ -140,7 +140,7 @@ class Fits(Sequence[Posterior], Result):
 
 @with_aliases
 def fit_many(
-    tables: Sequence[Runs | pd.DataFrame],
+    tables: Sequence[Runs | pd.DataFrame | Any],
     law: Fittable | Sequence[Model] = LAW,
     *,
     likelihood: str | AbstractLikelihood | None = None,

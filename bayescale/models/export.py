@@ -5,7 +5,6 @@ Both are written from the one declaration that the engines use: priors and noise
 of `bayescale.Model`: coordinates, noise parameters, the law's parameters, and ``log_loss``.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, final
 
@@ -33,9 +32,7 @@ LOG_LOSS = "log_loss"
 """Name of the observed variable."""
 
 
-def to_pymc(
-    model: str | AbstractLaw | Model, runs: Runs | pd.DataFrame | str | os.PathLike
-) -> "pm.Model":
+def to_pymc(model: str | AbstractLaw | Model, runs: Runs | pd.DataFrame | Any) -> "pm.Model":
     """The model of a table of runs as a PyMC model.
 
     Each free coordinate and noise parameter is a variable of PyMC's own class, with the dimension
@@ -143,7 +140,7 @@ def _observe_in_pymc(noise: Noise, log_loss: np.ndarray) -> None:
 
 def to_numpyro(
     model: str | AbstractLaw | Model,
-    runs: Runs | pd.DataFrame | str | os.PathLike | None = None,
+    runs: Runs | pd.DataFrame | Any | None = None,
 ) -> Callable[..., None]:
     """The model as a NumPyro model, a function of what it sees of a table.
 

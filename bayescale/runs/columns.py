@@ -1,65 +1,125 @@
-"""Which column of a table is N, D, C, loss or run, and the table gathered under those names."""
+"""A table gathered from wherever it is, under the names N, D, C, loss and run."""
 
 import contextlib
-import difflib
-import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
 
 from bayescale.errors import RunsError, UsageError
 from bayescale.runs.cells import Numbers, as_arrow, inferred
-from bayescale.runs.reader import check_names
-from bayescale.runs.reading import Readable, open_source
+from bayescale.runs.dialect import Dialect
+from bayescale.runs.frames import WHERE, in_memory
+from bayescale.runs.mapping import Roles, roles
+from bayescale.runs.reader import Source, check_names
+from bayescale.runs.reading import open_source
+from bayescale.runs.units import absurd
+from bayescale.runs.vocabulary import NUMERIC, counting, figure, listed, shown
 
 pc: Any = pyarrow.compute  # its functions are generated on import, unseen by type checkers
-RESOURCES = ("N", "D", "C")
-NUMERIC = (*RESOURCES, "loss")
-CANONICAL = (*NUMERIC, "run")
-_ALIASES = {
-    "N": ("params", "parameters", "nparams", "modelsize", "numparams"),
-    "D": ("tokens", "traintokens", "ntokens", "examples", "datasetsize"),
-    "C": ("flops", "flop", "compute", "trainingflop"),
-    "loss": ("valloss", "evalloss", "testloss", "trainloss", "crossentropy", "nll"),
-    "run": ("runid", "runname", "id"),
-}
 
 
-def gather(
-    source: str | os.PathLike | Readable | pd.DataFrame,
-    columns: Mapping[str, str],
-    notes: list[str],
-) -> tuple[pd.DataFrame, dict[str, str], str]:
-    """Return the table under our column names, what each was called, and the source's name."""
+@dataclass(frozen=True)
+class Stated:
+    """What who reads a table states about it.
+
+    Parameters
+    ----------
+    columns
+        From our names to those of the table.
+    units
+        What the numbers of N, D, C or the loss count in.
+    dialect
+        The separator of a text, and its decimal point or comma.
+    guess
+        Whether columns may be taken by the look of their names, and units from headers and cells.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    units: Mapping[str, float] = field(default_factory=dict)
+    dialect: Dialect = field(default_factory=Dialect)
+    guess: bool = True
+
+
+@dataclass(frozen=True)
+class Gathered:
+    """A table under our names.
+
+    Parameters
+    ----------
+    table
+        Its columns.
+    labels
+        What each column was called.
+    where
+        What the source is called in messages.
+    roles
+        Which column is what, and why.
+    notices, notes
+        Sentences: what may be wrong, and what was done.
+    """
+
+    table: pd.DataFrame
+    labels: dict[str, str]
+    where: str
+    roles: Roles
+    notices: list[str]
+    notes: list[str]
+
+
+def gather(given: Any, stated: Stated) -> Gathered:
+    """Gather a table from a file, a stream or memory.
+
+    Raises
+    ------
+    RunsError
+        It cannot be used; the message names the row and the column.
+    LimitError
+        Opening it could run code or exhaust memory.
+    UsageError
+        What is stated is impossible.
+    """
     with contextlib.ExitStack() as stack:
-        return _gathered(source, columns, notes, stack)
+        source = None if isinstance(given, pd.DataFrame) else in_memory(given)
+        separator = stated.dialect.separator
+        if separator is not None and (source is not None or isinstance(given, pd.DataFrame)):
+            raise UsageError(
+                f"the separator is {separator!r}, but a table in memory has none; leave it out."
+            )
+        if isinstance(given, pd.DataFrame):
+            names = [str(column) for column in given.columns]
+            check_names(names, WHERE)
+            series = [given.iloc[:, i].reset_index(drop=True) for i in range(len(names))]
+            return _gathered(Source(WHERE, names, True, iter(())), stated, series)
+        return _gathered(source or open_source(given, stack, separator), stated, None)
 
 
-def _gathered(
-    source: str | os.PathLike | Readable | pd.DataFrame,
-    columns: Mapping[str, str],
-    notes: list[str],
-    stack: contextlib.ExitStack,
-) -> tuple[pd.DataFrame, dict[str, str], str]:
-    if isinstance(source, pd.DataFrame):
-        where, typed, batches = "table", True, []
-        found = [str(column) for column in source.columns]
-        check_names(found, where)
-        series = [source.iloc[:, i].reset_index(drop=True) for i in range(len(found))]
-    else:
-        opened = open_source(source, stack)
-        where, found, typed = opened.name, opened.columns, opened.typed
-        series, batches = None, opened.batches
-    names = _renamed(found, columns, where, notes)
-    numbers = {i: Numbers(found[i], where) for i, name in enumerate(names) if name in NUMERIC}
+def _gathered(source: Source, stated: Stated, series: list[pd.Series] | None) -> Gathered:
+    where, found = source.name, source.columns
+    what = roles(found, stated.columns, stated.units, where, guess=stated.guess)
+    numbers = {
+        i: Numbers(
+            found[i],
+            where,
+            name,
+            letters=stated.guess or name in stated.units,
+            decimal=stated.dialect.decimal,
+            factor=what.factors.get(name),
+            stated=name in stated.units,
+        )
+        for i, name in enumerate(what.names)
+        if name in NUMERIC
+    }
     others: dict[int, list[pa.Array]] = {
         i: []
-        for i, name in enumerate(names)
+        for i, name in enumerate(what.names)
         if name not in NUMERIC and (series is None or name == "run")
     }
+    batches: Any = source.batches
     if series is not None:
         batches = [{i: as_arrow(series[i]) for i in (*numbers, *others)}]
     for batch in batches:
@@ -70,21 +130,23 @@ def _gathered(
     if not any(len(column) for column in numbers.values()):
         raise RunsError(f"{where}: the table has column names but no rows; add the runs.")
     table: dict[str, Any] = {}
-    for i, name in enumerate(names):
+    for i, name in enumerate(what.names):
         if i in numbers:
             table[name] = numbers[i].values()
-            if numbers[i].grouped:
-                notes.append(
-                    f"{where}: commas in {numbers[i].grouped} cells of column '{found[i]}' were "
-                    "read as thousands separators."
-                )
         elif name == "run":
             table[name] = _text(others[i], where, found[i])
         elif series is not None:
             table[name] = series[i]
+        elif source.typed:
+            table[name] = pa.chunked_array(others[i]).to_pandas()
         else:
-            table[name] = pa.chunked_array(others[i]).to_pandas() if typed else inferred(others[i])
-    return pd.DataFrame(table, copy=False), dict(zip(names, found, strict=True)), where
+            table[name] = inferred(others[i], stated.dialect.decimal)
+    labels = dict(zip(what.names, found, strict=True))
+    _require_plausible(table, labels, what, where)
+    gathered = pd.DataFrame(table, copy=False)
+    notices = [*source.notices, *what.notices, *_lettered([*numbers.values()], where)]
+    notes = [*what.notes, *_grouped([*numbers.values()], where, stated.dialect)]
+    return Gathered(gathered, labels, where, what, notices, notes)
 
 
 def _text(chunks: list[pa.Array], where: str, label: str) -> pd.Series:
@@ -92,96 +154,47 @@ def _text(chunks: list[pa.Array], where: str, label: str) -> pd.Series:
         text = pc.cast(pa.chunked_array(chunks), pa.string())
     except pa.ArrowException:
         raise RunsError(
-            f"{where}: column '{label}' names the runs but does not hold text or numbers; "
+            f"{where}: column '{shown(label)}' names the runs but does not hold text or numbers; "
             "give each run a name."
         ) from None
     text = pc.utf8_trim_whitespace(text)
     return pc.if_else(pc.equal(text, ""), None, text).to_pandas().astype("str")
 
 
-def _renamed(
-    found: list[str], columns: Mapping[str, str], where: str, notes: list[str]
-) -> list[str]:
-    for ours, theirs in columns.items():
-        if theirs not in found:
-            swapped = ours in found and theirs in CANONICAL
-            near = [ours] if swapped else difflib.get_close_matches(theirs, found, 3, 0.6)
-            hint = f" Did you mean {', '.join(map(repr, near))}?" if near else ""
-            if swapped:
-                hint = f' Write columns={{"{theirs}": "{ours}"}}: our name first.'
+def _require_plausible(
+    table: Mapping[str, Any], labels: Mapping[str, str], what: Roles, where: str
+) -> None:
+    """Refuse a unit of a header where it would make every run absurdly large."""
+    for name in what.from_header:
+        known = table[name][~np.isnan(table[name])]
+        least = float(f"{known.min(initial=np.inf):.3g}")
+        if len(known) and absurd(name, least):
+            factor = what.factors[name]
             raise RunsError(
-                f"{where}: no column {theirs!r} to use as {ours}.{hint} Columns found: "
-                f"{_listed(found)}."
+                f"{where}: the header '{shown(labels[name])}' says that {name} counts in "
+                f"{figure(factor)}, but then no run has less than {figure(least)}; say what its "
+                f"numbers count in: {counting({name: 1})}, or {figure(factor)} in place of 1."
             )
-    twice = {theirs for theirs in columns.values() if list(columns.values()).count(theirs) > 1}
-    if twice:
-        raise UsageError(f"columns uses {_listed(sorted(twice))} for more than one name.")
-    ours_of = {theirs: ours for ours, theirs in columns.items()}
-    names: list[str] = []
-    for theirs in found:
-        name = ours_of.get(theirs, theirs)
-        if theirs not in ours_of and name in columns:  # the user chose another column for it
-            name = f"{theirs}_in_file"
-            notes.append(f"{where}: its own column '{theirs}' is kept as '{name}'.")
-        names.append(name)
-    check_names(names, where)
-    if "loss" not in names:
-        raise RunsError(absent("loss", found, where))
-    if not any(resource in names for resource in RESOURCES) and not _others(names):
-        hints = _hints(("N", "D", "C"), found)
-        raise RunsError(
-            f"{where}: no column N, D or C, and a law needs at least one. Columns found: "
-            f"{_listed(found)}.{hints}"
-        )
-    return names
 
 
-def _others(names: Sequence[str]) -> bool:
-    """Whether a name is that of a resource which few tables have, such as S or N_v."""
-    from theory.declaration.symbols import RESOURCES as KNOWN  # SymPy is slow to import
-
-    return any(name in KNOWN for name in names)
-
-
-def absent(name: str, columns: Iterable[str], where: str) -> str:
-    """Return the sentence that says a column is absent, which may be meant, and how to map it."""
-    columns = list(columns)
-    why = ""
-    if name == "D":
-        why = " and it cannot be computed as C / (6 N)"
-    elif name == "C":
-        why = " and it cannot be computed as 6 N D"
-    return (
-        f"{where}: no column '{name}'{why}. Columns found: {_listed(columns)}."
-        f"{_hints((name,), columns)}"
-    )
+def _lettered(numbers: list[Numbers], where: str) -> list[str]:
+    found = [column for column in numbers if column.lettered]
+    if not found:
+        return []
+    cells = sum(column.lettered for column in found)
+    verb = "were" if cells > 1 else "was"
+    return [
+        f"{where}: {cells} cell{'s' if cells > 1 else ''} such as '{found[0].example}' in "
+        f"{listed([column.label for column in found])} {verb} read with k as 1e3, M 1e6, B 1e9 and "
+        "T 1e12; write plain numbers to avoid doubt."
+    ]
 
 
-def _hints(names: tuple[str, ...], columns: Sequence[str]) -> str:
-    likely = {name: found for name in names if (found := _candidates(name, columns))}
-    some = [column for found in likely.values() for column in found]
-    pairs = {name: found[0] for name, found in likely.items()} or {names[0]: "your column"}
-    mapping = ", ".join(f'"{ours}": "{theirs}"' for ours, theirs in pairs.items())
-    options = " ".join(f'--column {ours}="{theirs}"' for ours, theirs in pairs.items())
-    hint = f" Likely: {_listed(some)}." if some else ""
-    return f"{hint} Map with columns={{{mapping}}} (command line: {options})."
-
-
-def _candidates(name: str, columns: Sequence[str]) -> list[str]:
-    aliases = (name.lower(), *_ALIASES.get(name, ()))
-    long = [alias for alias in aliases if len(alias) > 3]
-    found = []
-    for column in columns:
-        plain = "".join(letter for letter in column.lower() if letter.isalnum())
-        if column not in CANONICAL and (
-            plain in aliases
-            or any(alias in plain for alias in long)
-            or difflib.get_close_matches(plain, long, 1, 0.8)
-        ):
-            found.append(column)
-    return found
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f", ... ({len(names)} in all)" if len(names) > 20 else ""
-    return ", ".join(f"'{name}'" for name in names[:20]) + more
+def _grouped(numbers: list[Numbers], where: str, dialect: Dialect) -> list[str]:
+    called = "points" if dialect.decimal == "," else "commas"
+    return [
+        f"{where}: {called} in {column.grouped} cells of column '{shown(column.label)}' were "
+        "read as thousands separators."
+        for column in numbers
+        if column.grouped
+    ]

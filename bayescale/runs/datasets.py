@@ -11,6 +11,7 @@ A file may hold several tables, which the card names: each is the card with a fe
 import difflib
 import hashlib
 import os
+import shlex
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -19,7 +20,8 @@ from typing import Any
 
 import pandas as pd
 
-from bayescale.errors import DatasetError
+from bayescale.errors import DatasetError, UsageError
+from bayescale.runs.reading import endings, saved_posterior
 from bayescale.runs.table import Runs, read_runs
 
 FETCH_AGAIN = "delete the file to have it fetched again"
@@ -126,9 +128,11 @@ class Card:
             return f"dataset '{self.name}' is a single table; leave out table='{name}'."
         listed = f"Its tables: {_some(self.tables)}."
         if name is None:
+            first = next(iter(self.tables))
             return (
                 f"dataset '{self.name}' holds {len(self.tables)} tables, not to be fitted as one; "
-                f"choose one with table= (command line: --table). {listed}"
+                f"choose one, such as table={first!r} (command line: --table "
+                f"{shlex.quote(first)}). {listed}"
             )
         near = difflib.get_close_matches(name, self.tables, 3)
         near = near or [known for known in self.tables if name and name in known][:3]
@@ -190,6 +194,28 @@ def cards() -> dict[str, Card]:
     return {card.name: card for card in found}
 
 
+def card_of(name: str) -> Card:
+    """Return the card of a dataset.
+
+    Raises
+    ------
+    DatasetError
+        There is no dataset of that name; for a file the message says how to read it.
+    """
+    known = cards()
+    if name in known:
+        return known[name]
+    if sentence := saved_posterior(name):
+        raise DatasetError(sentence)
+    if Path(name).suffix.lower() in endings() or Path(name).is_file():
+        raise DatasetError(
+            f"'{name}' is a file, not the name of a dataset; read it with bs.read_runs({name!r})."
+        )
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f" Did you mean '{near[0]}'?" if near else ""
+    raise DatasetError(f"no dataset called '{name}'.{hint} Known datasets: {', '.join(known)}.")
+
+
 def datasets() -> pd.DataFrame:
     """Return a table of the datasets: title, rows, tables, licence, source, whether at hand."""
     table = [
@@ -208,7 +234,7 @@ def datasets() -> pd.DataFrame:
 
 
 def load(
-    name: str,
+    name: Any,
     *,
     table: str | None = None,
     columns: Mapping[str, str] | None = None,
@@ -219,7 +245,7 @@ def load(
     Parameters
     ----------
     name
-        One of `cards()`.
+        One of `cards()`, as text.
     table
         Which table of a dataset that holds several, such as `"rpj/c4_val"` of `gadre_overtrain`.
     columns
@@ -231,19 +257,27 @@ def load(
     ------
     DatasetError
         The name or the table is unknown, or the file cannot be had or is not the right one.
+    UsageError
+        The name is not text.
     """
-    known = cards()
-    if name not in known:
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f" Did you mean '{near[0]}'?" if near else ""
-        raise DatasetError(f"no dataset called '{name}'.{hint} Known datasets: {', '.join(known)}.")
-    if known[name].holds != "runs":
+    if not isinstance(name, str | os.PathLike):
+        raise UsageError(
+            f"load takes the name of a dataset; got {type(name).__name__}. A table is read with "
+            "bs.read_runs(...)."
+        )
+    whole = card_of(str(name))
+    if whole.holds != "runs":
         raise DatasetError(
-            f"dataset '{name}' holds published {known[name].holds}, not runs; read it with "
+            f"dataset '{name}' holds published {whole.holds}, not runs; read it with "
             "published_fits()."
         )
-    card = known[name].table(table)
-    options = {"name": name if table is None else f"{name}/{table}", **card.read, **options}
+    card = whole.table(table)
+    options = {
+        "name": name if table is None else f"{name}/{table}",
+        "guess": False,
+        **card.read,
+        **options,
+    }
     chosen = {**card.map, **(columns or {})}
     return read_runs(card.source_of_runs(), columns=chosen, **options)
 

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 
 from bayescale.errors import RunsError, RunsWarning
-from bayescale.runs.columns import RESOURCES, absent
+from bayescale.runs.mapping import absent
 from bayescale.runs.table import Runs, some_rows
+from bayescale.runs.vocabulary import RESOURCES
 from theory.declaration.logdomain import log_value
 
 LEAST_RUNS = 4

@@ -8,22 +8,25 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from bayescale.errors import LimitError, RunsError
+from bayescale.errors import LimitError, RunsError, UsageError
 
-_MOST_COLUMNS = 10_000
+MOST_COLUMNS = 10_000
+"""More are no table of runs."""
 
 
 @dataclass(frozen=True)
 class Source:
     """An opened file: its name in messages, its column names, its rows in batches.
 
-    `typed` says that the file gives each column its type; otherwise every cell is text.
+    `typed` says that the file gives each column its type; otherwise every cell is text. `notices`
+    say what was lost of a damaged file.
     """
 
     name: str
     columns: list[str]
     typed: bool
     batches: Iterator[pa.RecordBatch]
+    notices: tuple[str, ...] = ()
 
 
 class AbstractReader(ABC):
@@ -40,6 +43,18 @@ class AbstractReader(ABC):
 
     streams: ClassVar[bool] = False
     """Whether it is read from standard input and open streams."""
+
+    def separated_by(self, separator: str) -> "AbstractReader":
+        """Return the same format of text with another separator between its cells.
+
+        Raises
+        ------
+        UsageError
+            The format has no separators.
+        """
+        raise UsageError(
+            f"the separator is {separator!r}, but {self.title} has none; leave it out."
+        )
 
     @abstractmethod
     def open(self, file: io.BufferedIOBase, name: str) -> Source:
@@ -68,9 +83,9 @@ def damaged(name: str, kind: str) -> str:
 
 def check_names(columns: list[str], name: str) -> None:
     """Refuse a table whose column names repeat, or are too many to be a table of runs."""
-    if len(columns) > _MOST_COLUMNS:
+    if len(columns) > MOST_COLUMNS:
         raise LimitError(
-            f"{name}: has {len(columns)} columns; at most {_MOST_COLUMNS} are read, so keep those "
+            f"{name}: has {len(columns)} columns; at most {MOST_COLUMNS} are read, so keep those "
             "that describe the runs."
         )
     repeated = sorted({column for column in columns if columns.count(column) > 1})

@@ -14,17 +14,19 @@ from typing import Protocol, cast, runtime_checkable
 from bayescale.errors import LimitError, RunsError
 from bayescale.runs.reader import AbstractReader, Source
 from bayescale.runs.readers import READERS
+from bayescale.runs.unpacking import MARK, SUFFIX, Unpacked
 
 PLAIN = "csv"
 """The format of a file that neither its first bytes nor its name tells."""
+
+POSTERIOR = ".nc"
+"""The ending of a saved posterior."""
 
 _EXECUTABLE = (".pkl", ".pickle", ".joblib", ".npy", ".npz", ".pt", ".pth")
 _OTHER_FORMATS = (
     ".xlsx",
     ".xls",
     ".ods",
-    ".json",
-    ".jsonl",
     ".zip",
     ".xz",
     ".bz2",
@@ -48,18 +50,37 @@ def titles() -> str:
     return " or ".join(reader.title for reader in READERS.values())
 
 
+def saved_posterior(name: str) -> str | None:
+    """Return the sentence that says how to read a posterior, where a name is that of one."""
+    if not name.lower().endswith(POSTERIOR):
+        return None
+    return (
+        f"'{name}' is called like a saved posterior, not a table of runs; read it with "
+        f"bs.Posterior.load({name!r}) (command line: bayescale summary '{name}')."
+    )
+
+
+def endings() -> list[str]:
+    """Return the endings of the names of files that are read."""
+    return [SUFFIX, *(suffix for reader in READERS.values() for suffix in reader.suffixes)]
+
+
 def without_suffix(name: str) -> str:
     """Return the name of a file without the endings of formats."""
-    endings = [suffix for reader in READERS.values() for suffix in reader.suffixes]
-    while ending := next((e for e in endings if name.lower().endswith(e)), ""):
+    known = endings()
+    while ending := next((e for e in known if name.lower().endswith(e)), ""):
         name = name[: -len(ending)]
     return name
 
 
-def open_source(source: str | os.PathLike | Readable, stack: contextlib.ExitStack) -> Source:
+def open_source(
+    source: str | os.PathLike | Readable,
+    stack: contextlib.ExitStack,
+    separator: str | None = None,
+) -> Source:
     """Open a file of any format, or a stream (`-` is stdin), without reading its rows yet.
 
-    What is opened is closed with `stack`.
+    What is opened is closed with `stack`. A `separator` is that of a text, where it is declared.
 
     Raises
     ------
@@ -67,11 +88,15 @@ def open_source(source: str | os.PathLike | Readable, stack: contextlib.ExitStac
         The file is missing, damaged, or not in a form that can be read without guessing.
     LimitError
         Opening the file could run code or exhaust memory.
+    UsageError
+        A separator was declared of what has none.
     """
     if isinstance(source, str) and source == "-":
-        return _open_stream(cast(Readable, getattr(sys.stdin, "buffer", sys.stdin)), "stdin")
+        stream = cast(Readable, getattr(sys.stdin, "buffer", sys.stdin))
+        return _open_stream(stream, "stdin", separator)
     if not isinstance(source, str | os.PathLike):
-        return _open_stream(source, Path(str(getattr(source, "name", "stream"))).name)
+        name = Path(str(getattr(source, "name", "stream"))).name
+        return _open_stream(source, name, separator)
     path = Path(source)
     suffix = path.suffix.lower()
     unsafe = [ending for ending in path.suffixes if ending.lower() in _EXECUTABLE]
@@ -80,6 +105,8 @@ def open_source(source: str | os.PathLike | Readable, stack: contextlib.ExitStac
             f"{path.name}: files ending in {unsafe[0]} can run code when opened, so they are "
             f"refused; save the table as {titles()}."
         )
+    if (sentence := saved_posterior(str(path))) and not _by_suffix(suffix):
+        raise RunsError(sentence)
     if suffix in _OTHER_FORMATS and not _by_suffix(suffix):
         raise RunsError(
             f"{path.name}: files ending in {suffix} are not read; save the table as {titles()}, or "
@@ -91,10 +118,12 @@ def open_source(source: str | os.PathLike | Readable, stack: contextlib.ExitStac
         raise RunsError(f"there is no file '{path}'; check the path (or '-' for stdin).") from None
     except IsADirectoryError:
         raise RunsError(f"'{path}' is a directory; give one file: {titles()}.") from None
-    except OSError as error:
-        raise RunsError(f"'{path}' cannot be read: {error.strerror or error}.") from None
-    reader = _by_content(file.peek(8)) or _by_suffix(suffix) or READERS[PLAIN]
-    return reader.open(file, path.name)
+    except (OSError, ValueError) as error:
+        strerror = getattr(error, "strerror", None)
+        raise RunsError(f"{str(path)!r} cannot be read: {strerror or error}.") from None
+    if not file.seekable():  # a named pipe
+        return _open_stream(file, path.name, separator)
+    return _opened(file, path.name, separator, streamed=False)
 
 
 def _by_content(head: bytes) -> AbstractReader | None:
@@ -105,12 +134,30 @@ def _by_suffix(suffix: str) -> AbstractReader | None:
     return next((r for r in READERS.values() if suffix in r.suffixes), None)
 
 
-def _open_stream(stream: Readable, name: str) -> Source:
+def _open_stream(stream: Readable, name: str, separator: str | None) -> Source:
     content = stream.read()
     if isinstance(content, str):
         content = content.encode()
-    reader = _by_content(content[:8]) or READERS[PLAIN]
-    if not reader.streams:
+    return _opened(io.BytesIO(content), name, separator, streamed=True)
+
+
+def _opened(file: io.BufferedIOBase, name: str, separator: str | None, *, streamed: bool) -> Source:
+    """Open what is text or not, packed or not, by its first bytes and then by its name."""
+    packed = _head(file).startswith(MARK) or name.lower().endswith(SUFFIX)
+    if packed:
+        file = cast(io.BufferedIOBase, Unpacked(file, name))
+    inner = name[: -len(SUFFIX)] if name.lower().endswith(SUFFIX) else name
+    reader = _by_content(_head(file)) or _by_suffix(Path(inner).suffix.lower()) or READERS[PLAIN]
+    if (streamed or packed) and not reader.streams:
         read = " or ".join(one.title for one in READERS.values() if one.streams)
-        raise RunsError(f"{name}: a stream must be {read}; give {reader.title} as a file.")
-    return reader.open(io.BytesIO(content), name)
+        what = "a stream" if streamed else "what is packed by gzip"
+        raise RunsError(f"{name}: {what} must be {read}; give {reader.title} as a file.")
+    if separator is not None:
+        reader = reader.separated_by(separator)
+    return reader.open(file, name)
+
+
+def _head(file: io.BufferedIOBase) -> bytes:
+    head = file.read(8)
+    file.seek(0)
+    return head

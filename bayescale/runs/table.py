@@ -4,7 +4,6 @@ Rows are counted in messages as data rows from 1, the header and blank lines not
 """
 
 import hashlib
-import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -18,8 +17,11 @@ import pyarrow.compute
 from jaxtyping import Float
 
 from bayescale.errors import RunsError, RunsWarning, UsageError
-from bayescale.runs.columns import CANONICAL, NUMERIC, RESOURCES, absent, gather
-from bayescale.runs.reading import Readable, without_suffix
+from bayescale.runs.columns import Stated, gather
+from bayescale.runs.dialect import Dialect
+from bayescale.runs.mapping import absent
+from bayescale.runs.reading import without_suffix
+from bayescale.runs.vocabulary import CANONICAL, NUMERIC, RESOURCES, mapping
 
 pc: Any = pyarrow.compute  # its functions are generated on import, unseen by type checkers
 _LEAST = {"N": 1.0, "D": 1.0, "C": 0.0, "loss": 0.0}
@@ -149,9 +151,12 @@ class Runs:
 
 
 def read_runs(
-    source: str | os.PathLike | Readable | pd.DataFrame,
+    source: Any,
     *,
     columns: Mapping[str, str] | None = None,
+    units: Mapping[str, float] | None = None,
+    dialect: Mapping[str, str] | Dialect | None = None,
+    guess: bool = True,
     name: str | None = None,
     on_bad_rows: Literal["warn", "raise", "drop"] = "warn",
     on_duplicates: Literal["drop", "keep"] = "drop",
@@ -164,11 +169,23 @@ def read_runs(
     Parameters
     ----------
     source
-        A file of any format in ``bs.readers.READERS``, an open stream or `-` for stdin where the
-        format can be read from one, or a DataFrame.
+        A file of any format in ``bs.readers.READERS`` (text may be packed by gzip), an open stream
+        or `-` for stdin where the format can be read from one, a data frame (pandas, polars,
+        Arrow, a DuckDB relation), a mapping from columns to lists, or a list of mappings.
     columns
-        From the names `N`, `D`, `C`, `loss`, `run` (or any other) to those of the table; a name
-        that is not mapped must appear as it is. `loss` and one of N, D, C are needed.
+        From the names `N`, `D`, `C`, `loss`, `run` (or any other) to those of the table. `loss`
+        and one of N, D, C are needed.
+    units
+        What the numbers of a column count in, such as ``{"N": 1e6}`` for millions; a cell with a
+        letter of its own, such as 70B, is not changed by it.
+    dialect
+        Of text: its ``"separator"``, by default that of the file's ending, and its ``"decimal"``,
+        a point or a comma.
+    guess
+        Whether N, D, C, loss and run may be taken from the one column whose name fits (`params`,
+        `Model Size`, `train_tokens`, `eval/loss`), and units from headers such as ``Params (M)``
+        and cells such as 70B; a warning says what was taken and how to state it. Where several
+        columns fit, one must be chosen. Scripts should state all and pass False.
     name
         What to call the table; by default the file's name.
     on_bad_rows
@@ -185,10 +202,17 @@ def read_runs(
         The table cannot be used; the message names the row and the column.
     LimitError
         The file is refused because opening it could run code or exhaust memory.
+    UsageError
+        An option is wrong, or the source is no table at all.
+
+    Warns
+    -----
+    RunsWarning
+        Something was taken from names, repaired or left out; the notes of the table say it too.
 
     Examples
     --------
-    >>> table = pd.DataFrame({"params": [1e6, 1e7], "D": [1e8, 1e8], "loss": [3.5, 3.1]})
+    >>> table = {"params": [1e6, 1e7], "D": [1e8, 1e8], "loss": [3.5, 3.1]}
     >>> runs = read_runs(table, columns={"N": "params"})
     >>> runs.resources, runs.notes
     (('N', 'D', 'C'), ('C computed as 6 N D.',))
@@ -197,9 +221,10 @@ def read_runs(
     _check_option("on_duplicates", on_duplicates, ("drop", "keep"))
     if not 0 <= max_bad_fraction < 1:
         raise UsageError(f"max_bad_fraction is {max_bad_fraction}; it must be in [0, 1).")
-    notes: list[str] = []
-    alarms: list[str] = []
-    table, labels, where = gather(source, columns or {}, notes)
+    stated = Stated(columns or {}, units or {}, Dialect.of(dialect), guess)
+    gathered = gather(source, stated)
+    table, labels, where = gathered.table, gathered.labels, gathered.where
+    notes, alarms = gathered.notes, gathered.notices
     if name is None:
         name = without_suffix(where)
     numeric = [column for column in NUMERIC if column in table]
@@ -233,7 +258,7 @@ def read_runs(
             notes.append(f"{repeated}, and were kept.")
 
     table = _derived(table, labels, notes, where)
-    _check_units(table, where)
+    _check_units(table, gathered.roles.taken, where)
     if "run" in labels:
         distinct = len(table["run"].unique())
         if distinct < len(table):
@@ -328,16 +353,24 @@ def _derived(
     return table
 
 
-def _check_units(table: pd.DataFrame, where: str) -> None:
+def _check_units(table: pd.DataFrame, taken: Mapping[str, str], where: str) -> None:
     if not {"N", "D", "C"}.issubset(table.columns):
         return
     size, data, compute = (table[column].to_numpy() for column in RESOURCES)
     ratio = np.median(compute / 6 / size / data)
     if not 1 / 300 < ratio < 300:
+        doubt = ""
+        if "C" in taken:
+            others = {name: label for name, label in taken.items() if name != "C"}
+            stated = f" and {mapping(others)}" if others else ""
+            doubt = (
+                f" C was taken from column '{taken['C']}'; if that is not the compute of a whole "
+                f"run, pass guess=False (command line: --no-guess){stated}."
+            )
         raise RunsError(
             f"{where}: C / (6 N D) is {ratio:.3g} at the median and should be near 1, so a unit is "
             "wrong (1e6 means that N or D is in millions); give N in parameters, D in tokens and "
-            "C in FLOP."
+            f"C in FLOP.{doubt}"
         )
 
 

@@ -145,11 +145,11 @@ from bayescale.runs.reader import AbstractReader, Source
 
 class Reader(AbstractReader):
     title = "toy lines"
-    suffixes = (".jsonl",)
-    marks = (b"{",)
+    suffixes = (".feather",)
+    marks = (b"TOY",)
 
     def open(self, file, name):
-        table = pa.Table.from_pandas(pd.read_json(io.BytesIO(file.read()), lines=True))
+        table = pa.Table.from_pandas(pd.read_json(io.BytesIO(file.read()[3:]), lines=True))
         return Source(name, table.column_names, True, iter(table.to_batches()))
 """
 
@@ -384,18 +384,18 @@ def test_a_toy_engine_and_likelihood_fit_and_a_toy_objective_and_cost_plan(ladde
 @pytest.mark.usefixtures("toys")
 def test_a_toy_file_format_is_read_by_its_suffix_and_by_its_first_bytes(tmp_path: Path):
     frame = pd.DataFrame({"N": [1e6, 2e6], "D": [1e8, 2e8], "loss": [3.5, 3.25]})
-    for name in ("runs.jsonl", "runs.dat"):
+    for name in ("runs.feather", "runs.dat"):
         path = tmp_path / name
-        frame.to_json(path, orient="records", lines=True)
+        path.write_text("TOY" + frame.to_json(orient="records", lines=True))
         runs = bs.read_runs(path)
         np.testing.assert_array_equal(runs.loss, frame["loss"])
-    assert bs.read_runs(tmp_path / "runs.jsonl").name == "runs"
+    assert bs.read_runs(tmp_path / "runs.feather").name == "runs"
 
 
 def test_without_the_toy_its_format_is_refused(tmp_path: Path):
-    (tmp_path / "runs.jsonl").write_text('{"N": 1}')
-    with pytest.raises(RunsError, match=r"ending in \.jsonl are not read; save the table as CSV"):
-        bs.read_runs(tmp_path / "runs.jsonl")
+    (tmp_path / "runs.feather").write_text('TOY{"N": 1}')
+    with pytest.raises(RunsError, match=r"ending in \.feather are not read; save the table as CSV"):
+        bs.read_runs(tmp_path / "runs.feather")
 
 
 @pytest.mark.usefixtures("toys")

@@ -5,12 +5,14 @@ from typing import Annotated
 
 import typer
 
-from bayescale.cli.inputs import pairs, read_table, require_picture
-from bayescale.cli.options import MAP, AsJson, Columns, Likelihood, Part, Seed, Table, listed
+from bayescale.cli.inputs import require_picture
+from bayescale.cli.options import AsJson, Likelihood, Seed, Table, listed
 from bayescale.cli.output import json_out, progress_line, show, write
+from bayescale.cli.table_options import Read, reads_table, unread
 from bayescale.models.defaults import LIKELIHOOD
 
 
+@reads_table
 def calibrate(
     table: Table,
     law: Annotated[
@@ -28,8 +30,7 @@ def calibrate(
             help=f"batch (all cuts at once), or cut by cut: {listed('engines.samplers')}."
         ),
     ] = "batch",
-    part: Part = None,
-    column: Columns = None,
+    read: Read = unread,
     seed: Seed = 0,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Draw the calibration to this file.")
@@ -41,7 +42,7 @@ def calibrate(
     from bayescale.validation.calibrate import calibrate as run_calibrate
 
     require_picture(output)
-    runs = read_table(table, pairs(column, "column", MAP), part)
+    runs = read(table)
     with progress_line() as progress:
         result = run_calibrate(
             runs,

@@ -5,15 +5,16 @@ from typing import Annotated
 
 import typer
 
-from bayescale.cli.inputs import pairs, read_table, require_picture
-from bayescale.cli.options import MAP, AsJson, Columns, Part, Seed, Table
+from bayescale.cli.inputs import require_picture
+from bayescale.cli.options import AsJson, Seed, Table
 from bayescale.cli.output import json_out, progress_line, show, write
+from bayescale.cli.table_options import Read, reads_table, unread
 
 
+@reads_table
 def collapse(
     table: Table,
-    part: Part = None,
-    column: Columns = None,
+    read: Read = unread,
     seed: Seed = 0,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Draw the collapse to this file.")
@@ -24,7 +25,7 @@ def collapse(
     from bayescale.forms.collapse import collapse as run_collapse
 
     require_picture(output)
-    runs = read_table(table, pairs(column, "column", MAP), part)
+    runs = read(table)
     with progress_line() as progress:
         result = run_collapse(runs, seed=seed, progress=progress)
     if output is not None:

@@ -5,23 +5,22 @@ from typing import Annotated, Any
 
 import typer
 
-from bayescale.cli.inputs import pairs, print_posterior, read_table
+from bayescale.cli.inputs import pairs, print_posterior
 from bayescale.cli.options import (
-    MAP,
     AsJson,
-    Columns,
     Engine,
     Force,
     Likelihood,
     NoDrift,
-    Part,
     Seed,
     Table,
 )
 from bayescale.cli.output import progress_line
+from bayescale.cli.table_options import Read, reads_table, unread
 from bayescale.models.defaults import LAW, LIKELIHOOD
 
 
+@reads_table
 def fit(
     table: Table,
     law: Annotated[
@@ -29,8 +28,7 @@ def fit(
     ] = LAW,
     engine: Engine = "numpyro",
     likelihood: Likelihood = LIKELIHOOD,
-    part: Part = None,
-    column: Columns = None,
+    read: Read = unread,
     groups: Annotated[
         list[str] | None,
         typer.Option(help="Column that names the group of a run, to pool; repeat to join several."),
@@ -57,9 +55,8 @@ def fit(
     from bayescale.distributions.prior import Prior
     from bayescale.fitting.fit import fit as run_fit
 
-    columns = pairs(column, "column", MAP)
     priors = {n: Prior.parse(v) for n, v in pairs(prior, "prior", "q=1").items()}
-    runs = read_table(table, columns, part)
+    runs = read(table)
     options: dict[str, Any] = {"engine": engine, "likelihood": likelihood, "prior": priors}
     options |= {"draws": draws, "chains": chains, "seed": seed}
     options |= {"drift": None} if no_drift else {}

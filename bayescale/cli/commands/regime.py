@@ -5,11 +5,13 @@ from typing import Annotated
 
 import typer
 
-from bayescale.cli.inputs import number, pairs, read_table, require_picture, source_of
+from bayescale.cli.inputs import number, pairs, require_picture, source_of
 from bayescale.cli.options import A_FILE
 from bayescale.cli.output import json_out, show, untrusted, write
+from bayescale.cli.table_options import Read, reads_table, unread
 
 
+@reads_table
 def regime(
     posterior: Annotated[
         list[Path],
@@ -17,6 +19,7 @@ def regime(
     ],
     group: Annotated[str | None, typer.Option(help="Group, where `fit --groups` was used.")] = None,
     runs: Annotated[str | None, typer.Option(help=f"Other runs to judge: {A_FILE}.")] = None,
+    read: Read = unread,
     variance: Annotated[
         list[str] | None,
         typer.Option(help="Exponent of a variance-limited resource, 1 by default: N=0.5."),
@@ -40,7 +43,7 @@ def regime(
     exponents = {name: number(name, text, "variance") for name, text in given.items()}
     found = find(
         source_of(posterior, group),
-        None if runs is None else read_table(runs, {}),
+        None if runs is None else read(runs),
         variance=exponents or 1.0,
         negligible=negligible,
         force=force,

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 import pyarrow as pa
 import pyarrow.parquet
 
-from bayescale.errors import RunsError
+from bayescale.errors import LimitError, RunsError
 from bayescale.runs.reader import AbstractReader, Source, check_names, damaged
+
+_BOMB_ROWS, _BOMB_RATIO = 10_000_000, 20
 
 
 class Reader(AbstractReader):
@@ -20,16 +22,28 @@ class Reader(AbstractReader):
     def open(self, file: io.BufferedIOBase, name: str) -> Source:
         """Open a file without reading its rows yet."""
         try:
-            parquet = pyarrow.parquet.ParquetFile(file)
+            parquet = pyarrow.parquet.ParquetFile(file, page_checksum_verification=True)
             columns = list(parquet.schema_arrow.names)
-        except (pa.ArrowException, OSError):
+            rows = parquet.metadata.num_rows
+        except Exception:  # a damaged file makes it raise anything
             raise RunsError(damaged(name, "Parquet")) from None
         check_names(columns, name)
+        size = file.seek(0, io.SEEK_END)
+        if rows > _BOMB_ROWS and rows > _BOMB_RATIO * size:
+            raise LimitError(
+                f"{name}: {size} bytes that unpack to {rows} rows are refused; save the table as "
+                "CSV if you trust it."
+            )
 
         def batches() -> Iterator[pa.RecordBatch]:
+            read = 0
             try:
-                yield from parquet.iter_batches()
-            except (pa.ArrowException, OSError):
+                for batch in parquet.iter_batches():
+                    read += len(batch)
+                    yield batch
+            except Exception:
                 raise RunsError(damaged(name, "Parquet")) from None
+            if read != rows:
+                raise RunsError(damaged(name, "Parquet"))
 
         return Source(name, columns, True, batches())

@@ -273,7 +273,9 @@ def test_an_unknown_table_gives_the_near_and_the_known_ones():
 
 
 def test_tables_that_are_not_to_be_fitted_as_one_must_be_chosen():
-    with pytest.raises(DatasetError, match=r"holds 15 tables, .* choose one with table=.*rw/tuned"):
+    with pytest.raises(
+        DatasetError, match=r"holds 15 tables, .* choose one, such as table=.*rw/tuned"
+    ):
         load("porian_isoflop")
 
 
