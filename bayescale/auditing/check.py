@@ -11,8 +11,8 @@ from jaxtyping import Float
 
 from bayescale.auditing.finding import Finding
 from bayescale.auditing.surface import Surface
-from bayescale.runs.columns import CANONICAL
 from bayescale.runs.table import Runs
+from bayescale.runs.vocabulary import CANONICAL
 
 
 @dataclass(frozen=True, eq=False)

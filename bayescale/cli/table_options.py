@@ -14,6 +14,8 @@ import typer
 
 from bayescale.cli.inputs import number, pairs, read_table
 from bayescale.cli.options import MAP, Columns, Part
+from bayescale.cli.output import say
+from bayescale.cli.preparation import prepared
 
 if TYPE_CHECKING:
     from bayescale.runs.table import Runs
@@ -38,6 +40,20 @@ NoGuess = Annotated[
     bool, typer.Option("--no-guess", help="Take no column or unit by the look of its name.")
 ]
 
+Only = Annotated[
+    list[str] | None,
+    typer.Option(help="Keep the rows with that value: --only corpus=web. Repeat for more."),
+]
+
+Finals = Annotated[
+    str | None, typer.Option(help="Keep the last row of each run, named by this column.")
+]
+
+BestOf = Annotated[
+    list[str] | None,
+    typer.Option(help="Keep the best of a sweep of this column at each size. Repeat for more."),
+]
+
 
 def _read(
     table: str,
@@ -47,10 +63,13 @@ def _read(
     separator: Separator = None,
     decimal: Decimal = None,
     no_guess: NoGuess = False,
+    only: Only = None,
+    finals: Finals = None,
+    best_of: BestOf = None,
 ) -> "Runs":
     units = {n: number(n, text, "unit") for n, text in pairs(unit, "unit", "N=1e6").items()}
     dialect = {"separator": separator, "decimal": decimal}
-    return read_table(
+    runs = read_table(
         table,
         pairs(column, "column", MAP),
         part,
@@ -58,6 +77,10 @@ def _read(
         dialect={name: value for name, value in dialect.items() if value is not None},
         guess=not no_guess,
     )
+    kept = prepared(runs, only, finals, best_of)
+    for note in kept.notes[len(runs.notes) :]:
+        say(f"note: {note}")
+    return kept
 
 
 unread: Read = _read

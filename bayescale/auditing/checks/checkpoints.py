@@ -6,6 +6,7 @@ sizes at which D advances in equal steps, as a log does and a design does not.
 """
 
 from collections.abc import Iterator
+from shlex import quote
 
 import numpy as np
 import pandas as pd
@@ -57,7 +58,7 @@ class Check(AbstractCheck):
                 "grows",
                 f'say so by read_runs(..., columns={{"run": {name!r}}}), then '
                 f"{FINALS.format('run')} or {CURVES}",
-                f'--column run="{name}" --finals run',
+                f"--column {quote(f'run={name}')} --finals run",
                 {"column": name, "runs": count},
             )
             return

@@ -8,12 +8,14 @@ told.
 """
 
 from collections.abc import Iterator
+from shlex import quote
 
 import numpy as np
 import pandas as pd
 
 from bayescale.auditing.check import AbstractCheck, Audited
 from bayescale.auditing.finding import Finding, Severity
+from bayescale.auditing.swept import swept
 
 PERMUTATIONS = 9999
 CHANCE = 0.02
@@ -43,7 +45,8 @@ class Check(AbstractCheck):
         """The column that explains most, if any does."""
         if not table.surface.known or table.surface.scale == 0:
             return
-        candidates = {name: codes for name in table.others if (codes := _levels(table, name)).size}
+        names = [name for name in table.others if name not in swept(table)]
+        candidates = {name: codes for name in names if (codes := _levels(table, name)).size}
         found = []
         for name, codes in candidates.items():
             share, p = explained(table, codes)
@@ -65,13 +68,9 @@ class Check(AbstractCheck):
             f"{noise:.2%} of the loss where it is {noise * (1 - share) ** 0.5:.2%}",
             f"fit its groups by bs.fit_groups(runs, groups={name!r}), or keep one of them by "
             f"runs.select(lambda t: t[{name!r}] == {values.value_counts().index.tolist()[0]!r})",
-            f"--groups {_quoted(name)}",
+            f"--groups {quote(name)}",
             {"column": name, "share": share, "p": p, "levels": len(values.dropna().unique())},
         )
-
-
-def _quoted(name: str) -> str:
-    return name if name.replace("_", "").isalnum() else f'"{name}"'
 
 
 def _levels(table: Audited, name: str) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Tokens that were seen more than once, under a law that takes every token for a new one."""
 
 from collections.abc import Iterator
+from shlex import quote
 
 import numpy as np
 
@@ -32,7 +33,9 @@ class Check(AbstractCheck):
             f"'{name}'), and repeated tokens teach less than new ones",
             'fit a law that knows it, law="muennighoff" with the column named U, or leave the rows '
             "out",
-            f'--law muennighoff --column U="{name}"' if name != "U" else "--law muennighoff",
+            f"--law muennighoff --column {quote(f'U={name}')}"
+            if name != "U"
+            else "--law muennighoff",
             {"column": name, "epochs": float(np.nanmax(epochs)), "rows": int(rows.size)},
             tuple(int(row) for row in rows),
         )

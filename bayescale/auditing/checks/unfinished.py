@@ -1,6 +1,7 @@
 """Runs that did not end as the others did: crashed, stopped early, diverged."""
 
 from collections.abc import Iterator
+from shlex import quote
 
 import numpy as np
 
@@ -40,6 +41,7 @@ def _by_state(table: Audited) -> Iterator[Finding]:
         if known.mean() < 0.9 or not bad.any():
             continue
         rows = np.flatnonzero(bad)
+        ended = next(iter(table.runs.table[name][~bad]), "finished")
         states = ", ".join(repr(state) for state in words[bad].unique()[:3])
         yield Finding(
             "unfinished",
@@ -47,7 +49,7 @@ def _by_state(table: Audited) -> Iterator[Finding]:
             f"column '{name}' says {states} of {some_rows(rows + 1)}, whose losses are not final",
             f"leave them out by runs.select(lambda t: t[{name!r}].str.lower().isin("
             f"{sorted(set(words[~bad & known]))!r}))",
-            f"--only {name}={next(iter(table.runs.table[name][~bad]), 'finished')}",
+            f"--only {quote(f'{name}={ended}')}",
             {"column": name, "rows": int(rows.size)},
             tuple(int(row) for row in rows),
         )
@@ -72,7 +74,7 @@ def _by_progress(table: Audited) -> Iterator[Finding]:
             f"column '{name}' is below its end in {some_rows(rows + 1)}: losses before the end of "
             "a schedule are higher than those of runs that ended there",
             f"leave them out by runs.select(lambda t: t[{name!r}] >= {np.nanmax(values):g})",
-            f"--only {name}={np.nanmax(values):g}",
+            f"--only {quote(f'{name}={np.nanmax(values):g}')}",
             {"column": name, "rows": int(rows.size)},
             tuple(int(row) for row in rows),
         )

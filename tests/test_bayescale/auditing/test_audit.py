@@ -1,6 +1,7 @@
 """The audit: what was planted is found, and a clean table stays quiet."""
 
 import json
+import shlex
 import warnings
 from dataclasses import replace
 
@@ -248,7 +249,7 @@ def test_checkpoints_are_told_with_a_column_and_without() -> None:
     table = checkpoints()
     named = only(audit(table), "checkpoints")
     assert named.evidence == {"column": "experiment", "runs": 5}
-    assert named.command == '--column run="experiment" --finals run'
+    assert named.command == "--column run=experiment --finals run"
     unnamed = only(audit(table.drop(columns="experiment")), "checkpoints")
     assert unnamed.evidence == {"column": None, "runs": 5}
     assert unnamed.command == "--finals N"
@@ -346,7 +347,7 @@ def test_one_run_under_two_names_is_told() -> None:
 def test_repeated_data_and_replicates_are_told() -> None:
     table = clean(6).assign(unique_tokens=1e9)
     finding = only(audit(table), "repeated_data")
-    assert finding.command == '--law muennighoff --column U="unique_tokens"'
+    assert finding.command == "--law muennighoff --column U=unique_tokens"
     twice = pd.concat([clean(6), clean(6)]).reset_index(drop=True)
     twice = twice.assign(seed=np.repeat([0, 1], 48))
     twice.loc[48:, "loss"] *= np.exp(0.01 * np.random.default_rng(0).standard_normal(48))
@@ -396,3 +397,50 @@ def test_the_command_line_prints_findings_and_refuses(tmp_path) -> None:
     result = CliRunner().invoke(app, ["audit", str(path), "--json"])
     assert result.exit_code == 0
     assert json.loads(result.stdout)["findings"] == []
+
+
+SUGGESTED = {
+    "two corpora": (lambda: _pooled(), "--groups corpus"),
+    "a sweep": (lambda: swept()[0], "--best-of lr --best-of batch"),
+    "checkpoints": (lambda: checkpoints(), "--column run=experiment --finals run"),
+    "unnamed checkpoints": (lambda: checkpoints().drop(columns="experiment"), "--finals N"),
+    "a crashed run": (lambda: _crashed(), "--only State=finished"),
+    "millions": (lambda: clean(2).assign(N=lambda t: t["N"] / 1e6), "--unit N=1e6"),
+}
+
+
+def _pooled() -> pd.DataFrame:
+    table = clean(count=60)
+    corpus = np.where(np.arange(60) % 2 == 0, "web", "books")
+    return table.assign(corpus=corpus, loss=table["loss"] * np.where(corpus == "web", 1, 1.06))
+
+
+def _crashed() -> pd.DataFrame:
+    table = clean(3).assign(State="finished")
+    table.loc[[2, 9], "State"] = ["crashed", "failed"]
+    return table
+
+
+@pytest.mark.parametrize("name", SUGGESTED)
+def test_the_command_that_is_suggested_runs_as_printed_and_quiets_the_audit(
+    tmp_path, name: str
+) -> None:
+    make, command = SUGGESTED[name]
+    path = tmp_path / "runs.csv"
+    make().to_csv(path, index=False)
+    first = CliRunner().invoke(app, ["audit", str(path), "--json"])
+    (finding,) = (f for f in json.loads(first.stdout)["findings"] if f["severity"] != "note")
+    assert finding["command"] == command
+    if command.startswith("--groups"):
+        return  # an option of fit alone
+    second = CliRunner().invoke(app, ["audit", str(path), "--json", *shlex.split(command)])
+    assert second.exit_code == 0, second.stderr
+    assert json.loads(second.stdout)["status"] == "ok"
+
+
+def test_a_filter_that_leaves_nothing_is_refused(tmp_path) -> None:
+    path = tmp_path / "runs.csv"
+    _crashed().to_csv(path, index=False)
+    result = CliRunner().invoke(app, ["audit", str(path), "--only", "State=lost"])
+    assert result.exit_code == 3
+    assert "no row has lost in column 'State'; it holds crashed, failed, finished." in result.stderr
