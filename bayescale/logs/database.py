@@ -28,10 +28,11 @@ _STEPS_BETWEEN = 1_000_000
 
 def is_database(path: Path) -> bool:
     """Whether a file begins as a database of SQLite does."""
-    if not path.is_file():
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MARK)) == MARK
+    except OSError:
         return False
-    with path.open("rb") as file:
-        return file.read(len(MARK)) == MARK
 
 
 class Database:

@@ -71,7 +71,7 @@ class History:
         try:
             number = float(value)
         except OverflowError:  # a whole number beyond 1e308
-            self._put_text(name, row, str(value) if value < 10**4000 else "beyond 1e4000")
+            self._put_text(name, row, str(value))
             return
         if number != value and number == number:
             self._inexact[name] = self._inexact.get(name, 0) + 1

@@ -32,7 +32,11 @@ def parse(text: str | bytes) -> Any:
 
 def _plain(error: Exception) -> str:
     """The complaint without places, which differ from one record to the next."""
-    return str(error).partition(":")[0] if isinstance(error, ValueError) else "nested too deep"
+    if isinstance(error, RecursionError):
+        return "nested too deep"
+    if isinstance(error, UnicodeError):
+        return "not UTF-8"
+    return str(error).partition(":")[0]
 
 
 def flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:

@@ -131,9 +131,7 @@ def runs(folder: Path) -> Iterator[RunLog]:
                 continue
             if "run_id" not in meta:
                 continue  # a model or a trace
-            if ACTIVE not in (meta.get("lifecycle_stage", ACTIVE), about.get("lifecycle_stage")):
-                deleted += 1
-            elif meta.get("lifecycle_stage", ACTIVE) != ACTIVE:
+            if {one.get("lifecycle_stage", ACTIVE) for one in (meta, about)} != {ACTIVE}:
                 deleted += 1
             else:
                 start = meta.get("start_time", "")
@@ -196,7 +194,7 @@ def _points(folder: Path, run: StoredRun) -> list[tuple[str, float, int, int]]:
             )
         damage = Damage(str(path))
         lines = path.read_bytes().decode("utf-8", "replace").split("\n")
-        latest, rank, half = 0, 0, lines.pop()
+        latest, step, half = 0, 0, lines.pop()
         if half:
             damage.cut(len(half))
         for line in lines:
@@ -204,11 +202,12 @@ def _points(folder: Path, run: StoredRun) -> list[tuple[str, float, int, int]]:
             if match is None:
                 damage.count("lines are not 'time value step' and are left out")
                 continue
-            time = int(match[1])
-            # A batch of metrics has one time; of several batches of one millisecond, each in turn.
-            latest, rank = (time, 0) if time > latest else (latest, rank + 1)
-            found.append(((latest, rank), name, float(match[2]), time, int(match[3] or 0)))
-            run.latest[name] = float(match[2])
+            time, at = int(match[1]), int(match[3] or 0)
+            # A batch of metrics has one time and one step; batches may share a millisecond.
+            latest, step = (time, at) if time > latest else (latest, max(step, at))
+            value = float(match[2])
+            found.append(((latest, step), name, value, time, at))
+            run.latest[name] = value
         run.notes += damage.notes()
     found.sort(key=lambda point: point[0])
     return [point[1:] for point in found]

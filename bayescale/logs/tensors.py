@@ -35,7 +35,10 @@ _TYPES = {
     22: _Type("<I", 16),  # uint32
     23: _Type("<Q", 17),  # uint64
 }
-_FIXED = {5: "<f", 6: "<d"}  # fields whose values have a fixed width; the others are varints
+_FIXED = {
+    5: protobuf.single,
+    6: protobuf.double,
+}  # fields whose values have a fixed width; the others are varints
 
 
 def scalar(message: bytes) -> float | int | str | None:
@@ -71,11 +74,8 @@ def scalar(message: bytes) -> float | int | str | None:
     if len(listed) != 1:  # a value of zero is left out by the wire format
         return None if listed else 0
     value = listed[0]
-    layout = _FIXED.get(known.field)
-    if layout is not None:
-        if isinstance(value, int):
-            raise protobuf.WireError("a whole number stands where a float belongs")
-        return _unpacked(layout, value)
+    if known.field in _FIXED:
+        return _FIXED[known.field](value)
     numbers = [value] if isinstance(value, int) else protobuf.packed(value)
     if len(numbers) != 1:
         return None

@@ -55,7 +55,10 @@ class Format(AbstractFormat):
             Reading could exhaust memory.
         """
         if path.is_dir():
-            yield from mlflow_files.runs(path)
+            try:
+                yield from mlflow_files.runs(path)
+            except OSError as error:
+                raise RunsError(f"{error.filename}: cannot be read ({error.strerror}).") from None
             return
         with opened(path) as database:
             if missing := _missing(database):

@@ -35,6 +35,8 @@ _ID, _RUN_CONFIG, _RUN_SUMMARY, _NAME = 1, 4, 5, 8
 
 _DEEPEST = 32
 
+_CRASHED = "crashed"
+
 _OWN = "_wandb"  # what W&B writes to config and summary for itself
 
 
@@ -49,13 +51,10 @@ class Format(AbstractFormat):
     title: ClassVar[str] = "W&B"
 
     def claims(self, path: Path) -> bool:
-        """Whether it is a file of W&B, the folder of a run, or one that holds such folders."""
+        """Whether it is a file ``*.wandb``, the folder of a run, or one that holds such folders."""
         if path.is_dir():
             return bool(_files(path))
-        if path.suffix != SUFFIX:
-            return False
-        with path.open("rb") as file:
-            return file.read(len(MARK)) == MARK
+        return path.suffix == SUFFIX
 
     def read(self, path: Path) -> Iterator[RunLog]:
         """The runs, in the order they were started.
@@ -70,13 +69,16 @@ class Format(AbstractFormat):
         if not path.is_dir():
             yield _run(path)
             return
-        for file in _files(path):
+        files = _files(path)
+        if not files:
+            raise RunsError(f"{path}: holds no run of W&B (folders run-* with a file *{SUFFIX}).")
+        for file in files:
             try:
                 run = _run(file)
             except RunsError as error:
-                run = RunLog(
-                    _named_by(file), str(file), History(str(file)).table(), notes=(str(error),)
-                )
+                if len(files) == 1:
+                    raise
+                run = _empty(file, str(error))
             yield run
 
 
@@ -95,6 +97,11 @@ def _date(folder: str) -> str:
 def _named_by(file: Path) -> str:
     """What a run is called whose file does not say."""
     return file.stem.removeprefix("run-")
+
+
+def _empty(file: Path, note: str) -> RunLog:
+    nothing = History(str(file)).table()
+    return RunLog(_named_by(file), str(file), nothing, state=_CRASHED, notes=(note,))
 
 
 def _run(path: Path) -> RunLog:
@@ -213,7 +220,7 @@ class _Run:
             history=self._history.table(),
             config=_flat(self._config),
             summary=_flat(self._summary),
-            state="crashed" if self._exit is None else "failed" if self._exit else "finished",
+            state=_CRASHED if self._exit is None else "failed" if self._exit else "finished",
             notes=tuple(notes),
         )
 
