@@ -14,16 +14,19 @@ from typing import Any
 from urllib.parse import quote
 
 from bayescale.errors import LimitError, RunsError
+from bayescale.logs import write_ahead_log
 
 MARK = b"SQLite format 3\0"
 """First bytes of a database."""
 
-_SIDECARS = ("-wal", "-journal")  # transactions that are not yet, or not wholly, in the database
+_WAL = "-wal"
+_SIDECARS = (_WAL, "-journal")  # transactions that are not yet, or not wholly, in the database
 _WRITE_AHEAD = 2
 _MOST_COPIED = 4 << 30
 _MOST_CELL = 64 << 20
-_MOST_STEPS = 20_000_000_000  # of SQLite's machine: minutes, for a database that is made to hang
+_MOST_STEPS = 5_000_000_000  # of SQLite's machine, about a minute, where a database is made to hang
 _STEPS_BETWEEN = 1_000_000
+_WAIT = 2.0  # seconds, for a logger that writes
 
 
 def is_database(path: Path) -> bool:
@@ -36,10 +39,15 @@ def is_database(path: Path) -> bool:
 
 
 class Database:
-    """A database that is open for reading; text comes as bytes, which `text` decodes."""
+    """A database that is open for reading; text comes as bytes, which `text` decodes.
 
-    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        self._path, self._connection = path, connection
+    `notes` are sentences: what of it was lost.
+    """
+
+    def __init__(
+        self, path: Path, connection: sqlite3.Connection, notes: tuple[str, ...] = ()
+    ) -> None:
+        self._path, self._connection, self.notes = path, connection, notes
 
     def rows(self, query: str, *values: Any) -> Iterator[tuple[Any, ...]]:
         """Rows of a query, one after the other.
@@ -53,7 +61,7 @@ class Database:
         """
         try:
             yield from self._connection.execute(query, values)
-        except (sqlite3.Error, OverflowError) as error:
+        except (sqlite3.Error, UnicodeError) as error:
             raise _explained(self._path, error) from None
 
     def columns(self, table: str) -> list[str]:
@@ -110,18 +118,25 @@ def opened(path: Path, *, check: bool = True) -> Iterator[Database]:
                 raise RunsError(f"{path}: not a database of SQLite; nothing was read from it.")
             beside = [path.with_name(path.name + end) for end in _SIDECARS]
             waiting = [file for file in beside if file.is_file() and file.stat().st_size]
+            notes = tuple(
+                f"{log}: the write-ahead log {lost}; the last transactions are lost."
+                for log in waiting
+                if log.name.endswith(_WAL) and (lost := write_ahead_log.damage(log))
+            )
             if waiting:
                 target = _copied(path, waiting, Path(scratch))
                 mode = "mode=rw"
             else:
                 target = path.absolute()
                 mode = "immutable=1" if _WRITE_AHEAD in head[18:20] else "mode=ro"
-            connection = sqlite3.connect(f"file:{quote(str(target))}?{mode}", uri=True)
+            connection = sqlite3.connect(
+                f"file:{quote(str(target))}?{mode}", uri=True, timeout=_WAIT
+            )
             _guard(connection)
             if check:
                 _check(connection)
-            yield Database(path, connection)
-        except sqlite3.Error as error:
+            yield Database(path, connection, notes)
+        except (sqlite3.Error, UnicodeError) as error:
             raise _explained(path, error) from None
         except OSError as error:
             raise RunsError(f"{path}: cannot be read ({error.strerror}).") from None

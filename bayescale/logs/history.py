@@ -82,22 +82,20 @@ class History:
         column[0].append(row)
         column[1].append(number)
 
-    def point(self, step: Any, name: str, value: Any, **beside: float) -> None:
-        """A value of a logger that writes one metric a record.
+    def point(self, step: Any, name: str, value: Any, time_name: str, time: float) -> None:
+        """A value of a logger that writes one metric a record, and its time.
 
         It joins the record before it if that has the same step and not yet this metric; else it
-        begins a record, which has `beside` as well.
+        begins a record, which has the time as well.
         """
-        same = (
-            len(self._steps) > 0
-            and bool(self._has_step[-1])
-            and self._steps[-1] == step
-            and (LOGGED_STEP if name == STEP else name) not in self._in_row
-        )
-        if not same:
+        if (
+            not self._steps
+            or self._steps[-1] != step
+            or (LOGGED_STEP if name == STEP else name) in self._in_row
+            or not self._has_step[-1]
+        ):
             self.record(step)
-            for one, number in beside.items():
-                self.put(one, number)
+            self.put(time_name, time)
         self.put(name, value)
 
     def _put_text(self, name: str, row: int, value: str) -> None:
@@ -145,7 +143,7 @@ class History:
         if both:
             found.append(
                 f"{self._source}: {_named(both)} text in some records; see column "
-                f"{_text_column(next(iter(both)))!r}."
+                f"{self._text_columns()[next(iter(both))]!r}."
             )
         return tuple(found)
 
@@ -161,15 +159,24 @@ class History:
             full, null = np.zeros(rows), np.ones(rows, bool)
             full[index], null[index] = np.frombuffer(values, np.float64), False
             columns[name] = pa.array(full, pa.float64(), mask=null)
-        for name, (places, texts) in self._texts.items():
+        for name, column in self._text_columns().items():
             cells: list[str | None] = [None] * rows
-            for place, text in zip(places, texts, strict=True):
+            for place, text in zip(*self._texts[name], strict=True):
                 cells[place] = text
-            key = _text_column(name) if name in self._numbers else name
-            while key in columns or (key != name and key in self._texts):
-                key = _text_column(key)
-            columns[key] = pa.array(cells, pa.string())
+            columns[column] = pa.array(cells, pa.string())
         return pa.table(columns)
+
+    def _text_columns(self) -> dict[str, str]:
+        """Column of the texts of each metric that has some; no two have the same."""
+        found: dict[str, str] = {}
+        taken = {*self._numbers, *self._texts}
+        for name in self._texts:
+            column = name
+            while column in (self._numbers if column == name else taken):
+                column += ".text"
+            taken.add(column)
+            found[name] = column
+        return found
 
 
 def _named(counts: dict[str, int]) -> str:
@@ -177,7 +184,3 @@ def _named(counts: dict[str, int]) -> str:
     shown = [f"{name!r} ({times} times)" for name, times in [*counts.items()][:3]]
     more = f" and {len(counts) - 3} more" if len(counts) > 3 else ""
     return f"{', '.join(shown)}{more} {'is' if len(counts) == 1 else 'are'}"
-
-
-def _text_column(name: str) -> str:
-    return f"{name}.text"

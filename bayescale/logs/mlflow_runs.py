@@ -73,7 +73,7 @@ def run_log(run: StoredRun, source: str, points: Iterable[tuple[str, float, int,
     """
     history = History(source)
     for name, value, time, step in points:
-        history.point(step, name, value, **{TIME: time})
+        history.point(step, name, value, TIME, time)
     config = {name: typed(text) for name, text in run.params.items()}
     config |= {
         f"tags.{name}": text for name, text in run.tags.items() if not name.startswith(_OWN_TAGS)

@@ -48,7 +48,10 @@ def fields(message: bytes) -> Iterator[tuple[int, int, int | bytes]]:
         if not 0 < number < 1 << 29:
             raise WireError(f"there is no field {number}")
         if wire == VARINT:
-            value, at = _varint(message, at)
+            if at < end and message[at] < 0x80:
+                value, at = message[at], at + 1
+            else:
+                value, at = _varint(message, at)
             yield number, wire, value
             continue
         if wire == BYTES:

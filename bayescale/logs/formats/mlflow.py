@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bayescale.errors import RunsError
+from bayescale.errors import LimitError, RunsError
 from bayescale.logs import mlflow_files
 from bayescale.logs.database import Database, is_database, opened
 from bayescale.logs.format import AbstractFormat
@@ -41,7 +41,7 @@ class Format(AbstractFormat):
         try:
             with opened(path, check=False) as database:
                 return not _missing(database)
-        except RunsError:
+        except (RunsError, LimitError):
             return path.name == _USUAL_NAME
 
     def read(self, path: Path) -> Iterator[RunLog]:
@@ -68,6 +68,7 @@ class Format(AbstractFormat):
                 told = f"; {deleted} deleted runs are left out" if deleted else ""
                 raise RunsError(f"{path}: holds no run of MLflow{told}.")
             for place, run in enumerate(found):
+                run.notes += () if place else database.notes
                 log = run_log(run, str(path), _points(database, run))
                 yield log if place else with_deleted(log, deleted)
 

@@ -184,7 +184,7 @@ class _Run:
             damage.count(f"events cannot be decoded ({error}) and are left out")
             return False
         for tag, number in values:
-            self.history.point(step, tag, number, **{TIME: time})
+            self.history.point(step, tag, number, TIME, time)
         return True
 
     def _value(self, message: int | bytes) -> tuple[str, float | int] | None:

@@ -1,10 +1,11 @@
 """Trackio: a database of SQLite for a project, its values JSON text."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bayescale.errors import RunsError
+from bayescale.errors import LimitError, RunsError
 from bayescale.logs.damage import Damage
 from bayescale.logs.database import Database, is_database, opened
 from bayescale.logs.format import AbstractFormat
@@ -37,7 +38,7 @@ class Format(AbstractFormat):
         try:
             with opened(path, check=False) as database:
                 return set(database.columns("metrics")) >= _NEEDED
-        except RunsError:
+        except (RunsError, LimitError):
             return path.suffix == ".db" and path.with_suffix(".lock").exists()
 
     def read(self, path: Path) -> Iterator[RunLog]:
@@ -68,12 +69,15 @@ class Format(AbstractFormat):
             names = [database.text(name) for _, name in runs]
             if not runs:
                 raise RunsError(f"{path}: a database of Trackio without a run that logged.")
+            notes = database.notes
             for (cell, _), name in zip(runs, names, strict=True):
                 run = database.text(cell)
                 called = f"{path.stem}/{name}"
                 if names.count(name) > 1:
                     called += f" ({run[:8]})"
-                yield _run(path, database, key, run, called, configs)
+                log = _run(path, database, key, run, called, configs)
+                yield replace(log, notes=(*notes, *log.notes))
+                notes = ()
 
 
 def _configs(path: Path, database: Database, key: str) -> _Configs:
