@@ -13,7 +13,7 @@ def masked_crc32c(data: bytes) -> int:
     Examples
     --------
     >>> hex(masked_crc32c(b"123456789"))  # CRC-32C 0xe3069283
-    '0xc789cbe5'
+    '0xc78ab0e5'
     """
     crc = google_crc32c.value(data)
     return (((crc >> 15) | (crc << 17)) + _MASK) & 0xFFFFFFFF

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 _DEEPEST = 32
+_LONGEST = 16 << 20
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -19,8 +20,10 @@ def parse(text: str | bytes) -> Any:
     Raises
     ------
     JsonError
-        The text is not JSON, or is nested beyond reading.
+        The text is not JSON, or is too long or nested too deep to be read.
     """
+    if len(text) > _LONGEST:
+        raise JsonError(f"longer than {_LONGEST} characters")
     try:
         value = json.loads(text)
         if _SURROGATE.search(text if isinstance(text, str) else text.decode("utf-8")):

@@ -9,7 +9,6 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from bayescale.errors import LimitError
 from bayescale.logs.damage import Damage
 
 BLOCK = 1 << 15
@@ -17,13 +16,13 @@ HEADER = 7
 """Bytes before the data of a frame: checksum (uint32), length (uint16), type (uint8)."""
 
 _WHOLE, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
-_MOST_BYTES = 256 << 20
+_LARGE = 64 << 20
 
 
 def records(file: io.BufferedIOBase, start: int, damage: Damage) -> Iterator[bytes]:
     """Records of a file, in order; those that fail their checksum are left out.
 
-    After damage, reading goes on at the next block.
+    After damage, reading goes on at the next block. Records larger than 64 MiB are left out too.
 
     Parameters
     ----------
@@ -33,11 +32,6 @@ def records(file: io.BufferedIOBase, start: int, damage: Damage) -> Iterator[byt
         Bytes of the first block that are a header of the file's own.
     damage
         Is told what was lost.
-
-    Raises
-    ------
-    LimitError
-        A record is larger than 256 MiB.
     """
     file.seek(0)
     parts: list[bytes] = []
@@ -65,15 +59,13 @@ def records(file: io.BufferedIOBase, start: int, damage: Damage) -> Iterator[byt
                     continue
             if not parts:
                 since, size = base + place, 0
-            parts.append(data)
             size += length
-            if size > _MOST_BYTES:
-                raise LimitError(
-                    f"{damage.source}: a record is larger than {_MOST_BYTES} bytes; not read. Log "
-                    "large objects as files."
-                )
+            parts.append(data if size <= _LARGE else b"")
             if kind in (_WHOLE, _LAST):
-                yield b"".join(parts)
+                if size <= _LARGE:
+                    yield b"".join(parts)
+                else:
+                    damage.count(f"records are larger than {_LARGE} bytes and are left out")
                 parts = []
             place = end
         if len(block) < BLOCK and (place < len(block) or parts):

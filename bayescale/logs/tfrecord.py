@@ -11,14 +11,15 @@ from bayescale.logs.damage import Damage
 HEADER = 12
 """Bytes before the data: its length (uint64) and the checksum of the length (uint32)."""
 
-_MOST_BYTES = 256 << 20
+_MOST_BYTES = 2 << 30  # of a message of Protocol Buffers
+_LARGE = 64 << 20
 
 
 def records(file: io.BufferedIOBase, damage: Damage) -> Iterator[bytes]:
     """Data of the records of a file, in order; those that fail their checksum are left out.
 
     Where the checksum of a length fails, nothing says where the next record starts: the rest of
-    the file is lost.
+    the file is lost. Records larger than 64 MiB are no scalars and are skipped.
 
     Parameters
     ----------
@@ -30,7 +31,7 @@ def records(file: io.BufferedIOBase, damage: Damage) -> Iterator[bytes]:
     Raises
     ------
     LimitError
-        A record is larger than 256 MiB.
+        A record declares more than 2 GiB, which no event has.
     """
     at = 0
     while head := file.read(HEADER):
@@ -44,9 +45,13 @@ def records(file: io.BufferedIOBase, damage: Damage) -> Iterator[bytes]:
             return
         if size > _MOST_BYTES:
             raise LimitError(
-                f"{damage.source}: a record declares {size} bytes; at most {_MOST_BYTES} are read. "
-                "Log large objects elsewhere than in the event file."
+                f"{damage.source}: a record declares {size} bytes, but an event has at most "
+                f"{_MOST_BYTES}; the file was not written by TensorBoard, and is not read."
             )
+        if size > _LARGE:
+            at = file.seek(size + 4, io.SEEK_CUR)
+            damage.count(f"records are larger than {_LARGE} bytes and are left out")
+            continue
         body = file.read(size + 4)
         if len(body) < size + 4:
             damage.cut(HEADER + len(body))

@@ -45,7 +45,8 @@ class Format(AbstractFormat):
 
     A run without an exit record is ``crashed``, which is also how a run looks that still goes on.
     It is called by its name and, as names may repeat, its id: ``NAME (ID)``. The files of a resumed
-    run have one id, and each is given as a run of the same name.
+    run have one id, and each is given as a run of the same name. System metrics, console output and
+    artifacts are not read.
     """
 
     title: ClassVar[str] = "W&B"

@@ -131,10 +131,14 @@ def test_a_huge_length_is_refused_before_anything_is_read():
         read("tfrecord", data)
 
 
-def test_a_record_of_many_frames_is_refused_beyond_the_limit(monkeypatch):
-    monkeypatch.setattr(leveldb_log, "_MOST_BYTES", 50_000)
-    with pytest.raises(LimitError, match="larger than 50000 bytes"):
-        read("leveldb", leveldb([bytes(60_000)]))
+@pytest.mark.parametrize(("frames", "module"), [("tfrecord", tfrecord), ("leveldb", leveldb_log)])
+def test_a_large_record_is_left_out_with_a_word(monkeypatch, frames, module):
+    monkeypatch.setattr(module, "_LARGE", 50_000)
+    written = [b"one", bytes(100_000), b"two"]
+    data = WRITERS[frames](written)
+    found, damage = read(frames, data)
+    assert found == [b"one", b"two"]
+    assert damage.notes() == ("log: 1 records are larger than 50000 bytes and are left out.",)
 
 
 def test_frames_of_one_record_within_another_are_damage():

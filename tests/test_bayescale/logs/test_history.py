@@ -119,6 +119,7 @@ def test_what_is_nested_deeper_is_kept_as_text():
         ('"\\udc00"', "not UTF-8"),
         ("[" * 100_000, "nested too deep"),
         ("1 2", "Extra data"),
+        (" " * (17 << 20), "longer than 16777216 characters"),
         ("9" * 5000, "Exceeds the limit"),
     ],
 )
