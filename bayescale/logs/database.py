@@ -60,7 +60,9 @@ class Database:
             A cell is too large, or the query does not end.
         """
         try:
-            yield from self._connection.execute(query, values)
+            # Not "yield from", which would close the cursor after its database.
+            for row in self._connection.execute(query, values):  # noqa: UP028
+                yield row
         except (sqlite3.Error, UnicodeError) as error:
             raise _explained(self._path, error) from None
 
