@@ -13,6 +13,7 @@ LOGGED_STEP = f"logged_{STEP}"
 """Column of a metric that is itself called ``step`` beside the logger's own count of steps."""
 
 _MOST_CELLS = 100_000_000
+_SPARSE_CELLS, _SPARSEST = 20_000_000, 1000  # cells, and cells a value, of a table nearly empty
 _MOST_TEXT = 256 << 20
 _MOST_INT64 = 2**63
 
@@ -114,10 +115,16 @@ class History:
 
     def _check(self) -> None:
         columns = len(self._numbers) + len(self._texts) + 1
-        if len(self._steps) * columns > _MOST_CELLS:
+        cells = len(self._steps) * columns
+        if cells > _SPARSE_CELLS:
+            stored = (places for places, _ in (*self._numbers.values(), *self._texts.values()))
+            most = min(_MOST_CELLS, max(_SPARSE_CELLS, _SPARSEST * sum(map(len, stored))))
+        else:
+            most = _MOST_CELLS
+        if cells > most:
             raise LimitError(
                 f"{self._source}: a run of {len(self._steps)} records or more with {columns} "
-                f"metrics; at most {_MOST_CELLS} cells are kept in memory. Export the metrics you "
+                f"metrics; at most {most} cells are kept in memory. Export the metrics you "
                 "need to a Parquet table of steps, and read that."
             )
 

@@ -86,6 +86,11 @@ def test_too_many_cells_and_too_much_text_are_refused(monkeypatch):
     monkeypatch.setattr(history, "_MOST_CELLS", 5000)
     with pytest.raises(LimitError, match="at most 5000 cells"):
         fill(History("log"), 100)
+    monkeypatch.setattr(history, "_MOST_CELLS", 10**8)
+    monkeypatch.setattr(history, "_SPARSE_CELLS", 2000)
+    monkeypatch.setattr(history, "_SPARSEST", 60)
+    with pytest.raises(LimitError, match=r"58 records or more .* at most 3420 cells"):
+        fill(History("log"), 100)  # the larger, the emptier
     monkeypatch.setattr(history, "_MOST_TEXT", 100)
     made = History("log")
     made.record(0)
