@@ -62,6 +62,7 @@ from .runs import readers as readers
 from .runs.cuts import Cut as Cut
 from .runs.datasets import datasets as datasets
 from .runs.datasets import load as load
+from .runs.dialect import Dialect as Dialect
 from .runs.reading import Readable as Readable
 from .runs.simulated_dynamics import simulate_dmft as simulate_dmft
 from .runs.table import Runs as Runs
