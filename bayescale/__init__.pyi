@@ -66,6 +66,7 @@ from .runs import readers as readers
 from .runs.cuts import Cut as Cut
 from .runs.datasets import datasets as datasets
 from .runs.datasets import load as load
+from .runs.dialect import Dialect as Dialect
 from .runs.envelope import envelope as envelope
 from .runs.reading import Readable as Readable
 from .runs.simulated_dynamics import simulate_dmft as simulate_dmft

@@ -16,6 +16,7 @@ from bayescale.cli.inputs import number, pairs, read_table
 from bayescale.cli.options import MAP, Columns, Part
 from bayescale.cli.output import say
 from bayescale.cli.preparation import prepared
+from bayescale.errors import UsageError
 
 if TYPE_CHECKING:
     from bayescale.runs.table import Runs
@@ -85,6 +86,22 @@ def _read(
 
 unread: Read = _read
 """Default of the parameter ``read``: a table read with no option."""
+
+
+def require_idle(read: Read, table: str) -> None:
+    """Refuse options of reading where there is no table to read.
+
+    Raises
+    ------
+    UsageError
+        An option was given; `table` is what was not.
+    """
+    if isinstance(read, functools.partial) and any(read.keywords.values()):
+        raise UsageError(
+            f"options that say how to read a table were given without {table}; give it, or leave "
+            "them out."
+        )
+
 
 _OPTIONS = {n: p for n, p in inspect.signature(_read).parameters.items() if n != "table"}
 

@@ -29,7 +29,9 @@ def swallowing(batch: pa.RecordBatch, separator: str) -> tuple[int, int] | None:
     found = []
     for column in range(batch.num_columns):
         cells = batch.column(column)
-        broken = pc.match_substring_regex(cells, "[\r\n]")
+        # one row and the start of another hold the separators of a row between them
+        many = pc.greater_equal(pc.count_substring(cells, separator), batch.num_columns - 1)
+        broken = pc.and_(pc.match_substring_regex(cells, "[\r\n]"), many)
         if pc.any(broken).as_py():
             rows = pc.indices_nonzero(broken).to_pylist()
             found += [(row, column) for row in rows if _swallowed(batch, row, column, separator)]
@@ -108,6 +110,8 @@ def misplaced(file: io.BufferedIOBase, separator: str) -> int | None:
             line = reader.line_num + 1
     except csv.Error as error:
         return None if "limit" in str(error) else line
+    except UnicodeDecodeError:
+        return None
     finally:
         text.detach()
     return None

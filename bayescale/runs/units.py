@@ -19,6 +19,7 @@ LETTERS = {
 
 _FLOP = {15: ("p", "peta"), 18: ("e", "exa"), 21: ("z", "zetta"), 24: ("y", "yotta")}
 _FLOP_TOO = {3: "kilo", 6: "mega", 9: "giga", 12: "tera"}
+_LONGEST = 100  # letters of a header; what is longer is a sentence
 _PETAFLOP_DAY = 8.64e19
 _SMALLEST_ABSURD = {"N": 1e12, "D": 1e14, "C": 1e28}
 
@@ -59,6 +60,8 @@ def declared(label: str, name: str) -> tuple[str, float | None]:
     (('Params', 1000000.0), ('FLOPs', 1e+18), ('tokens', None))
     """
     label = label.strip()
+    if len(label) > _LONGEST:
+        return label, None
     if name == "loss":
         bits = _BITS.fullmatch(label.replace("_", " "))
         return (bits[1], math.log(2)) if bits and bits[1] else (label, None)

@@ -12,7 +12,7 @@ MARK = b"\x1f\x8b"
 
 SUFFIX = ".gz"
 
-_BOMB_BYTES, _BOMB_RATIO = 2 << 30, 200
+_BOMB_BYTES, _BOMB_RATIO = 1 << 29, 200
 _CHUNK = 1 << 24
 
 
@@ -43,6 +43,9 @@ class Unpacked(gzip.GzipFile):
         """
         if size is None or size < 0:
             return b"".join(iter(lambda: self.read(_CHUNK), b""))
+        if size > _CHUNK:  # so that what would fill the memory is noticed on the way
+            first = self.read(_CHUNK)
+            return first and first + self.read(size - len(first))
         try:
             found = super().read(size)
         except (EOFError, OSError, zlib.error):
@@ -51,6 +54,6 @@ class Unpacked(gzip.GzipFile):
         if unpacked > _BOMB_BYTES and unpacked > _BOMB_RATIO * packed:
             raise LimitError(
                 f"{self._called}: unpacks to more than {_BOMB_RATIO} times its size and "
-                f"{_BOMB_BYTES >> 30} GB, so it is refused; unpack it yourself if you trust it."
+                f"{_BOMB_BYTES >> 20} MB, so it is refused; unpack it yourself if you trust it."
             )
         return found

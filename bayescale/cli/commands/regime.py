@@ -8,7 +8,7 @@ import typer
 from bayescale.cli.inputs import number, pairs, require_picture, source_of
 from bayescale.cli.options import A_FILE
 from bayescale.cli.output import json_out, show, untrusted, write
-from bayescale.cli.table_options import Read, reads_table, unread
+from bayescale.cli.table_options import Read, reads_table, require_idle, unread
 
 
 @reads_table
@@ -38,6 +38,8 @@ def regime(
     """Say what limits each run: resolution, variance, or the floor."""
     from bayescale.forms.regime import regime as find
 
+    if runs is None:
+        require_idle(read, "--runs")
     require_picture(output)
     given = pairs(variance, "variance", "N=0.5")
     exponents = {name: number(name, text, "variance") for name, text in given.items()}

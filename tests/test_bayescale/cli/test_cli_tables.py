@@ -155,6 +155,12 @@ def test_row_76_a_posterior_given_as_a_table_is_said_to_be_one(named: str) -> No
     assert f"bayescale summary '{named}'" in result.stderr
 
 
+def test_options_of_reading_without_a_table_are_refused() -> None:
+    result = run("regime", "fit.nc", "--unit", "N=1e6")
+    assert result.exit_code == 2
+    assert "how to read a table were given without --runs" in result.stderr
+
+
 # --- the cards of datasets
 
 

@@ -235,6 +235,12 @@ def test_a_header_without_a_unit_has_none(label, name):
     assert declared(label, name)[1] is None
 
 
+@pytest.mark.parametrize("name", ["N", "C", "loss"])
+def test_a_header_of_a_million_letters_is_no_unit(name):
+    label = " _-" * 400_000 + "bits"
+    assert declared(label, name) == (label.strip(), None)
+
+
 def test_units_of_headers_are_in_the_one_notice_and_exact():
     source = text("Params (M),Tokens (B),val_loss", "70,1.4,3.1", "0.07,0.003,3.9")
     runs, notice = noticed(source)

@@ -325,6 +325,20 @@ def test_a_posterior_is_fitted_to_a_polars_frame_and_to_columns():
     pd.testing.assert_frame_equal(fits[0], fits[2])
 
 
+# --- row 62: what unpacks to far more than its size
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ending", ["csv.gz", "jsonl.gz"])
+def test_row_62_a_file_that_unpacks_without_end_is_refused(tmp_path, ending):
+    row = "1e6,3.5\n" if ending == "csv.gz" else '{"N": 1e6, "loss": 3.5}\n'
+    block = gzip.compress((row * 1_000_000).encode())
+    head = gzip.compress(b"N,loss\n") if ending == "csv.gz" else b""
+    path = write(tmp_path, head + block * (640_000_000 // len(row) // 1_000_000), f"x.{ending}")
+    message = refusal(path, LimitError)
+    assert "unpacks to more than 200 times its size and 512 MB, so it is refused" in message
+
+
 # --- row 67: rows swallowed by a quote
 
 
