@@ -46,13 +46,14 @@ def _gathered(
 ) -> tuple[pd.DataFrame, dict[str, str], str]:
     if isinstance(source, pd.DataFrame):
         where, typed, batches = "table", True, []
+        provenance = tuple(source.attrs.get("provenance", ()))
         found = [str(column) for column in source.columns]
         check_names(found, where)
         series = [source.iloc[:, i].reset_index(drop=True) for i in range(len(found))]
     else:
         opened = open_source(source, stack)
         where, found, typed = opened.name, opened.columns, opened.typed
-        series, batches = None, opened.batches
+        series, batches, provenance = None, opened.batches, opened.provenance
     names = _renamed(found, columns, where, notes)
     numbers = {i: Numbers(found[i], where) for i, name in enumerate(names) if name in NUMERIC}
     others: dict[int, list[pa.Array]] = {
@@ -84,7 +85,9 @@ def _gathered(
             table[name] = series[i]
         else:
             table[name] = pa.chunked_array(others[i]).to_pandas() if typed else inferred(others[i])
-    return pd.DataFrame(table, copy=False), dict(zip(names, found, strict=True)), where
+    frame = pd.DataFrame(table, copy=False)
+    frame.attrs["provenance"] = provenance
+    return frame, dict(zip(names, found, strict=True)), where
 
 
 def _text(chunks: list[pa.Array], where: str, label: str) -> pd.Series:

@@ -18,12 +18,14 @@ class Source:
     """An opened file: its name in messages, its column names, its rows in batches.
 
     `typed` says that the file gives each column its type; otherwise every cell is text.
+    `provenance` holds the sentences that the file keeps on how it was made.
     """
 
     name: str
     columns: list[str]
     typed: bool
     batches: Iterator[pa.RecordBatch]
+    provenance: tuple[str, ...] = ()
 
 
 class AbstractReader(ABC):

@@ -44,11 +44,14 @@ class Runs:
         What the table is called in reports.
     notes
         Sentences: what was repaired, computed or left out.
+    provenance
+        Sentences: how the table was made from logs, each choice named; empty for other tables.
     """
 
     table: pd.DataFrame
     name: str
     notes: tuple[str, ...] = ()
+    provenance: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.table)
@@ -180,6 +183,7 @@ def read_runs(
     notes: list[str] = []
     alarms: list[str] = []
     table, labels, where = gather(source, columns or {}, notes)
+    provenance = tuple(table.attrs.pop("provenance", ()))
     if name is None:
         name = without_suffix(where)
     numeric = [column for column in NUMERIC if column in table]
@@ -232,7 +236,7 @@ def read_runs(
         warnings.warn(alarm, RunsWarning, skip_file_prefixes=(str(Path(__file__).parents[1]),))
     order = [column for column in CANONICAL if column in table]
     order += [column for column in table.columns if column not in order]
-    return Runs(table.loc[:, order], name, (*alarms, *notes))
+    return Runs(table.loc[:, order], name, (*alarms, *notes), provenance)
 
 
 def _check_option(option: str, given: str, allowed: tuple[str, ...]) -> None:

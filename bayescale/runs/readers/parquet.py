@@ -1,6 +1,7 @@
 """Parquet, whose columns have types."""
 
 import io
+import json
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -8,6 +9,9 @@ import pyarrow.parquet
 
 from bayescale.errors import RunsError
 from bayescale.runs.reader import AbstractReader, Source, check_names, damaged
+
+PROVENANCE = b"bayescale.provenance"
+"""Key of the metadata under which a table keeps how it was made."""
 
 
 class Reader(AbstractReader):
@@ -32,4 +36,20 @@ class Reader(AbstractReader):
             except (pa.ArrowException, OSError):
                 raise RunsError(damaged(name, "Parquet")) from None
 
-        return Source(name, columns, True, batches())
+        return Source(name, columns, True, batches(), provenance(parquet.schema_arrow.metadata))
+
+
+def provenance(metadata: dict[bytes, bytes] | None) -> tuple[str, ...]:
+    """Sentences on how a table was made, which the metadata of a schema hold; few have any.
+
+    Examples
+    --------
+    >>> provenance({PROVENANCE: b'["The loss is the last."]'}), provenance(None)
+    (('The loss is the last.',), ())
+    """
+    try:
+        found = json.loads((metadata or {}).get(PROVENANCE, b"[]"))
+    except (ValueError, RecursionError):
+        return ()
+    sentences = found if isinstance(found, list) else []
+    return tuple(one[:10_000] for one in sentences[:1000] if isinstance(one, str))
