@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 
 from bayescale.errors import LimitError, RunsError
 from bayescale.logs.merged_run import MergedRun
 from bayescale.logs.run_log import STEP
-from bayescale.logs.step_file import StepFile, StepRows, connection, quoted
+from bayescale.logs.step_file import StepFile, StepRows, connection, literal, quoted
+
+pc: Any = pyarrow.compute  # its functions are generated on import, unseen by type checkers
 
 BATCH = 1 << 18
 """Rows that are looked at together while the order of steps is checked."""
@@ -36,6 +39,7 @@ class Query:
     def __init__(self, database: Any, runs: Sequence[MergedRun]) -> None:
         self.database, self.runs = database, runs
         self._tables = 0
+        self._rewound: dict[StepFile, set[int]] = {}
 
     def all(self, statement: str) -> list[tuple[Any, ...]]:
         """Rows of a statement.
@@ -56,9 +60,7 @@ class Query:
                 "the reduction takes more memory than allowed; reduce fewer runs at a time."
             ) from None
         except duckdb.Error as error:
-            raise RunsError(
-                f"a table of steps cannot be read to its end ({str(error).splitlines()[0][:160]})."
-            ) from None
+            raise RunsError(_told(error)) from None
 
     def rows_of(self, columns: Columns, *, written: bool = False) -> str:
         """A table of SQL: ``run``, ``step``, and the columns asked for; rows that have one of them.
@@ -176,27 +178,79 @@ class Query:
                         found.setdefault(name, []).append((row[2 * at], row[2 * at + 1]))
         return found
 
-    def rewound(self, columns: Columns) -> dict[int, int]:
-        """Runs in which a step does not follow the one before it, with the number of such rows.
-
-        In all other runs every step was written once, so that nothing need be sorted.
+    def rewound(self, columns: Columns) -> list[int]:
+        """Runs in which a step does not follow the one before it; all others wrote each step once.
 
         Parameters
         ----------
         columns
             The metric whose rows count, under one name.
         """
+        back = np.zeros(len(self.runs), bool)
         last = np.full(len(self.runs), np.iinfo(np.int64).min)
-        back = np.zeros(len(self.runs), np.int64)
-        for table in [*self._memory(columns), *self._files(columns, written=False)]:
-            reader = self.database.sql(f"SELECT run, step FROM ({table})").to_arrow_reader(BATCH)
-            for batch in reader:
+        for table in self._memory(columns):
+            for batch in self._batches(f"SELECT run, step FROM ({table})"):
                 _check(batch["run"].to_numpy(), batch["step"].to_numpy(), last, back)
-        return {int(run): int(back[run]) for run in np.flatnonzero(back)}
+        metrics = next(iter(columns.values()))
+        for file, members in self.files().items():
+            wanted = [one for one in members if metrics[one[0]] in file.metrics]
+            if not wanted:
+                continue
+            if file not in self._rewound:
+                self._rewound[file] = self._in_file(file, members, "true")
+            if self._rewound[file].intersection(number for number, _ in wanted):
+                some = f"{quoted(str(metrics[wanted[0][0]]))} IS NOT NULL"
+                back[[*self._in_file(file, wanted, some)]] = True
+        back[[number for number, run in enumerate(self.runs) if _overlap(run)]] = True
+        return [int(run) for run in np.flatnonzero(back)]
+
+    def _in_file(self, file: StepFile, members: list[tuple[int, str]], where: str) -> set[int]:
+        """Runs of a file in which a step does not follow the one before it."""
+        self._tables += 1
+        values = ", ".join(literal(value) for _, value in members)
+        self.database.execute(f"CREATE TYPE values{self._tables} AS ENUM ({values})")
+        last = np.full(len(members), np.iinfo(np.int64).min)
+        back = np.zeros(len(members), bool)
+        # a join would not keep the rows in the order of the file
+        for batch in self._batches(
+            f"SELECT enum_code(TRY_CAST({file.value} AS values{self._tables})) AS run, "
+            f"{file.count} AS step FROM {file.scan()} WHERE {where}"
+        ):
+            run, step = batch["run"], batch["step"]
+            if run.null_count or step.null_count:
+                whole = pc.and_(run.is_valid(), step.is_valid())
+                run, step = run.filter(whole), step.filter(whole)
+            _check(run.to_numpy(), step.to_numpy(), last, back)
+        return {members[at][0] for at in np.flatnonzero(back)}
+
+    def _batches(self, statement: str) -> Iterator[pa.RecordBatch]:
+        import duckdb
+
+        try:
+            yield from self.database.sql(statement).to_arrow_reader(BATCH)
+        except (duckdb.Error, pa.ArrowException) as error:
+            raise RunsError(_told(error)) from None
+
+
+def _told(error: Exception) -> str:
+    line = str(error).splitlines()[0][:160]
+    return f"a table of steps cannot be read to its end ({line}); it changed, or it is damaged."
+
+
+def _overlap(run: MergedRun) -> bool:
+    """Whether a part in a file begins before an earlier one ended."""
+    done: int | None = None
+    for part in run.parts:
+        rows = part.history
+        if isinstance(rows, StepRows) and rows.first is not None and rows.last is not None:
+            if done is not None and rows.first <= done:
+                return True
+            done = rows.last if done is None else max(done, rows.last)
+    return False
 
 
 def _check(run: np.ndarray, step: np.ndarray, last: np.ndarray, back: np.ndarray) -> None:
-    """Count the rows of a batch whose step is not beyond the one before it in the same run."""
+    """Mark the runs of a batch in which a step is not beyond the one before it."""
     if not len(run):
         return
     if np.any(run[1:] < run[:-1]):
@@ -207,9 +261,7 @@ def _check(run: np.ndarray, step: np.ndarray, last: np.ndarray, back: np.ndarray
     before = np.empty_like(step)
     before[1:] = step[:-1]
     before[starts] = last[run[starts]]
-    wrong = run[step <= before]
-    if len(wrong):
-        back += np.bincount(wrong, minlength=len(back))
+    back[run[step <= before]] = True
     ends = np.r_[starts[1:], len(run)] - 1
     last[run[ends]] = step[ends]
 

@@ -121,7 +121,7 @@ def reduce(query: Query, loss: Sequence[str | None], rule: Rule) -> tuple[dict[i
     """
     columns: Columns = {"loss": loss}
     again = query.rewound(columns)
-    rows = _once(query, columns, [*again])
+    rows = _once(query, columns, again)
     value = {"last": "arg_max(loss, step)", "min": "min(loss)"}.get(rule.which, "")
     at = "arg_min(step, loss)" if rule.which == "min" else "max(step)"
     if rule.which == "mean_last":
@@ -138,7 +138,7 @@ def reduce(query: Query, loss: Sequence[str | None], rule: Rule) -> tuple[dict[i
         f"arg_min(loss, step) FROM {rows} AS rows GROUP BY run"
     )
     reduced = {run: Reduced(_number(one), *rest) for run, one, *rest in found}
-    return reduced, _twice(query, columns, [*again])
+    return reduced, _twice(query, columns, again)
 
 
 def _number(value: float | None) -> float:
@@ -204,7 +204,7 @@ def counted(
     if not any(wanted):
         return {}
     columns: Columns = {"counter": wanted}
-    again = [*query.rewound(columns)]
+    again = query.rewound(columns)
     rows = _once(query, columns, again)
     steps = ", ".join(f"({run}, {step})" for run, step in at.items())
     late = "step >= 20 AND step >= 0.05 * chosen"
@@ -231,7 +231,7 @@ def checkpoints(
     """
     columns: Columns = {"loss": loss}
     again = query.rewound(columns)
-    rows = _once(query, columns, [*again])
+    rows = _once(query, columns, again)
     number = query.all(f"SELECT count(*) FROM {rows} AS rows")[0][0]
     if number > MOST_CHECKPOINTS:
         raise LimitError(
@@ -241,7 +241,7 @@ def checkpoints(
     if not any(counter):
         found = query.all(f"SELECT run, step, loss, NULL FROM {rows} AS a ORDER BY run, step")
     else:
-        counts = _once(query, {"counter": counter}, [*query.rewound({"counter": counter})])
+        counts = _once(query, {"counter": counter}, query.rewound({"counter": counter}))
         found = query.all(
             f"SELECT a.run, a.step, a.loss, b.counter FROM {rows} AS a ASOF LEFT JOIN {counts} AS "
             "b ON a.run = b.run AND a.step >= b.step ORDER BY a.run, a.step"

@@ -21,7 +21,8 @@ FORMATS = ("parquet", "csv")
 
 CHILD = """
 import json, resource, sys, time
-import bayescale as bs
+from bayescale.logs.read_logs import read_logs
+import bayescale as bs, bayescale.logs.logs
 started = time.process_time()
 logs = bs.read_logs(sys.argv[1])
 read = time.process_time()
