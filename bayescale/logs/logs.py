@@ -12,7 +12,7 @@ import pyarrow as pa
 from bayescale.errors import UsageError
 from bayescale.logs.merged_run import MergedRun
 from bayescale.logs.query import query
-from bayescale.logs.reduction import Rule, Which
+from bayescale.logs.reduction import Rule
 from bayescale.logs.step_file import StepRows
 from bayescale.logs.table_of_runs import Options, one_row_a_checkpoint, one_row_a_run
 from bayescale.runs.table import Runs
@@ -134,7 +134,7 @@ class Logs:
         self,
         *,
         loss: str | None = None,
-        which: Which = "last",
+        which: str = "last",
         k: int | None = None,
         smooth: float | None = None,
         N: str | float | Mapping[str, float] | None = None,

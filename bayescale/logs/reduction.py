@@ -7,13 +7,11 @@ which that happened are sorted; of the others every step is known to be written 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from bayescale.errors import LimitError, UsageError
 from bayescale.logs.query import Columns, Query, listed
 from theory.errors import did_you_mean
 
-Which = Literal["last", "min", "mean_last"]
 WHICH = ("last", "min", "mean_last")
 
 MOST_CHECKPOINTS = 5_000_000
@@ -39,7 +37,7 @@ class Rule:
         If they do not go together.
     """
 
-    which: Which = "last"
+    which: str = "last"
     k: int | None = None
     smooth: float | None = None
 
@@ -172,12 +170,13 @@ def _twice(query: Query, columns: Columns, again: Sequence[int]) -> int:
 
 
 def ends(query: Query, metric: Sequence[str | None]) -> dict[int, tuple[float, float]]:
-    """Last and largest value of a metric in each run that has it."""
+    """Last and largest value of a metric in each run that has several records of it."""
     if not any(metric):
         return {}
     rows = query.rows_of({"metric": metric})
     found = query.all(
-        f"SELECT run, arg_max(metric, step), max(metric) FROM {rows} AS r GROUP BY run"
+        f"SELECT run, arg_max(metric, step), max(metric) FROM {rows} AS r GROUP BY run "
+        "HAVING count(*) > 1"
     )
     return {run: (last, most) for run, last, most in found}
 

@@ -70,7 +70,8 @@ def one_row_a_run(runs: Sequence[MergedRun], options: Options, rule: Rule) -> Ru
     with query(kept) as database:
         reduced, twice = reduction.reduce(database, loss.metrics, rule)
         if twice:
-            said.append(f"{twice} runs logged steps twice; the last write of a step was taken.")
+            many = "runs" if twice > 1 else "run"
+            said.append(f"{twice} {many} logged steps twice; the last write of a step was taken.")
         _say_missing(kept, reduced, said)
         ended = _ended(kept, reduced, options, said)
         tokens = _tokens(database, {run: one.step for run, one in ended.items()}, options, said)

@@ -40,7 +40,7 @@ class Empty(ModuleType):
 
 
 class StandIn(MetaPathFinder, Loader):
-    """Anything called torch imports as an empty module; Lightning's packages without their start."""
+    """Anything called torch imports as an empty module."""
 
     def find_spec(self, name, path=None, target=None):
         return ModuleSpec(name, self, is_package=True) if name.split(".")[0] == "torch" else None
@@ -69,11 +69,10 @@ def main() -> None:
 
     shutil.rmtree(FOLDER, ignore_errors=True)
     for version, width in enumerate((128, 256)):
-        logger = CSVLogger(FOLDER, name="lightning_logs", version=version, flush_logs_every_n_steps=7)
+        logger = CSVLogger(FOLDER, "lightning_logs", version, flush_logs_every_n_steps=7)
         for step in range(0, 300, 10):
-            logger.log_metrics(
-                {"train_loss": 3 + 5 / (1 + step) - version / 4, "lr": 1e-3 * (1 - step / 300)}, step
-            )
+            value = 3 + 5 / (1 + step) - version / 4
+            logger.log_metrics({"train_loss": value, "lr": 1e-3 * (1 - step / 300)}, step)
             if step % 50 == 40:
                 value = 3.1 + 5 / (1 + step) - version / 4
                 logger.log_metrics({"val_loss": value, "epoch": step // 50}, step)

@@ -44,9 +44,7 @@ def state(seed: int, until: int) -> TrainerState:
             }
         )
         if step % EVALUATION == 0:
-            made.log_history.append(
-                {"eval_loss": loss(step, 0) + 0.02, "eval_runtime": 1.5, **row}
-            )
+            made.log_history.append({"eval_loss": loss(step, 0) + 0.02, "eval_runtime": 1.5, **row})
     if until == STEPS:
         made.log_history.append(
             {
@@ -61,8 +59,8 @@ def state(seed: int, until: int) -> TrainerState:
 
 
 def main() -> None:
-    for name, seed, until in (("small/checkpoint-2000", 1, STEPS), ("large/checkpoint-700", 2, 700)):
-        folder = FOLDER / name
+    for name, seed, until in (("small", 1, STEPS), ("large", 2, 700)):
+        folder = FOLDER / name / f"checkpoint-{until}"
         folder.mkdir(parents=True, exist_ok=True)
         state(seed, until).save_to_json(str(folder / "trainer_state.json"))
         width = 256 if seed == 1 else 512
