@@ -32,7 +32,7 @@ ROWS = {
         "cli",
     ),
 }
-MOST_FLOORS, MOST_ARROWS = 10, 110
+MOST_FLOORS, MOST_ARROWS = 10, 120
 NOT_IN_THEORY = {"bayescale", "numpyro", "pymc", "pandas", "arviz", "xarray"}
 
 MODULES = {

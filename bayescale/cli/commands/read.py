@@ -65,7 +65,7 @@ def read(
     """Read logs of training runs, and make a table of runs of them; without -o only describe."""
     from bayescale.errors import RunsError, UsageError
     from bayescale.logs.read_logs import read_logs
-    from bayescale.logs.table_file import require_table, write_table
+    from bayescale.runs.table_file import require_table, write_table
 
     if output is not None:
         require_table(output)

@@ -328,7 +328,7 @@ def test_millions_of_checkpoints_are_refused(tmp_path, monkeypatch):
 
 
 def test_provenance_survives_selection_files_and_the_posterior(tmp_path):
-    from bayescale.logs.table_file import write_table
+    from bayescale.runs.table_file import write_table
 
     WRITERS["json_lines"](tmp_path, small_runs(8))
     runs = bs.read_logs(tmp_path).to_runs()
@@ -342,7 +342,7 @@ def test_provenance_survives_selection_files_and_the_posterior(tmp_path):
 
 
 def test_a_csv_is_safe_in_a_spreadsheet(tmp_path):
-    from bayescale.logs.table_file import write_table
+    from bayescale.runs.table_file import write_table
 
     one_run(tmp_path, steps([3.0, 2.0]), {"note": "@SUM(1)"}, "=HYPERLINK(1)")
     runs = bs.read_logs(tmp_path).to_runs(**FINALS, keep=["note"])
