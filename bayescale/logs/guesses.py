@@ -95,7 +95,7 @@ class Choice:
 
 
 def choose_loss(runs: Sequence[MergedRun], given: str | None) -> Choice:
-    """The loss of each run: as given, or evaluation before training.
+    """The loss of each run: as given, or evaluation before training unless few runs have it.
 
     Raises
     ------
@@ -108,17 +108,20 @@ def choose_loss(runs: Sequence[MergedRun], given: str | None) -> Choice:
             raise RunsError(_absent(given, runs))
         return chosen
     best: tuple[int, str, dict[str, int]] | None = None
+    few = ""
     for kind, fits in CLASSES:
         names = _counted(runs, fits)
         held = sum(any(name in run.metrics for name in names) for run in runs)
         if names and (best is None or held > 2 * best[0]):
+            few = f" Only {best[0]} of {len(runs)} runs log {_some(best[2])}." if best else ""
             best = (held, kind, names)
     if best is None:
         raise RunsError(
             f"no metric is called like a loss; say which it is with loss='...' (command line: "
             f"--loss NAME). Metrics: {_some(_counted(runs, lambda name: True))}."
         )
-    return _one(runs, best[1], best[2], "loss")
+    chosen = _one(runs, best[1], best[2], "loss")
+    return Choice(chosen.metrics, chosen.said + few)
 
 
 def choose(runs: Sequence[MergedRun], known: Sequence[str], kind: str, argument: str) -> Choice:

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Sequence
 
-from bayescale.errors import RunsError
+from bayescale.errors import RunsError, UsageError
 from bayescale.logs.merged_run import MergedRun
 from bayescale.logs.resources import PLANNED_STEPS, setting
 
+STATES = ("finished", "crashed", "failed", "killed", "running")
 FINISHED = ("finished",)
 ANY = "any"
 
@@ -27,10 +28,15 @@ def by_state(
     ------
     RunsError
         If none is left.
+    UsageError
+        If a state is none of `STATES`.
     """
     if states == ANY:
         return [*runs]
     wanted = (states,) if isinstance(states, str) else tuple(states)
+    if not wanted or (odd := [state for state in wanted if state not in STATES]):
+        got = odd[0] if wanted else "none"
+        raise UsageError(f"states= is '{ANY}' or some of {', '.join(STATES)}; got '{got}'.")
     kept, out = [], {}
     for run in runs:
         if run.state is not None and run.state not in wanted:

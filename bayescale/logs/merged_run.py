@@ -1,6 +1,7 @@
 """Logs of one run, written to several files as it was resumed, as one run."""
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -162,12 +163,12 @@ def _some(parts: Sequence[RunLog]) -> str:
 
 
 def _named(runs: list[MergedRun], notes: list[str]) -> tuple[MergedRun, ...]:
-    names = [run.name for run in runs]
-    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    names = Counter(run.name for run in runs)
+    twice = dict.fromkeys(name for name, number in names.items() if number > 1)
     if not twice:
         return tuple(runs)
     found: list[MergedRun] = []
-    taken = set(names) - set(twice)
+    taken = {*names} - {*twice}
     for run in runs:
         name, number = run.name, 2
         if run.name in twice:
@@ -176,7 +177,7 @@ def _named(runs: list[MergedRun], notes: list[str]) -> tuple[MergedRun, ...]:
                 name, number = f"{run.name} ({run.parts[0].source}, {number})", number + 1
             taken.add(name)
         found.append(replace(run, name=name))
-    shown = ", ".join(f"'{name}'" for name in twice[:3]) + (", ..." if len(twice) > 3 else "")
+    shown = ", ".join(f"'{name}'" for name in [*twice][:3]) + (", ..." if len(twice) > 3 else "")
     notes.append(
         f"{len(twice)} name{'s are' if len(twice) > 1 else ' is'} that of several runs ({shown}), "
         "which are told apart by their files; a run that two loggers wrote is then there twice, so "

@@ -24,7 +24,8 @@ def read_logs(
     ----------
     source
         A file, a folder, a pattern such as ``"runs/**/*.jsonl"``, or a list of those. A folder is
-        searched through; files that no format claims are listed in the notes.
+        searched through, what begins with a dot passed over; files that no format claims are listed
+        in the notes.
     format
         Name in ``bs.formats.FORMATS``; by default each file says itself by its name and first
         bytes.

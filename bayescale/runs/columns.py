@@ -46,7 +46,8 @@ def _gathered(
 ) -> tuple[pd.DataFrame, dict[str, str], str]:
     if isinstance(source, pd.DataFrame):
         where, typed, batches = "table", True, []
-        provenance = tuple(source.attrs.get("provenance", ()))
+        kept = source.attrs.get("provenance", ())
+        provenance = tuple(map(str, kept)) if isinstance(kept, list | tuple) else ()
         found = [str(column) for column in source.columns]
         check_names(found, where)
         series = [source.iloc[:, i].reset_index(drop=True) for i in range(len(found))]

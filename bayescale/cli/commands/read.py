@@ -124,4 +124,6 @@ def report(logs: "Logs", runs: "Runs", output: Path | None) -> None:
     if output is None:
         write("Nothing was written; pass -o runs.parquet to keep the table.")
         return
+    if output.suffix.lower() == ".csv":
+        say("note: a CSV does not keep how the table was made; a .parquet does.")
     write(f"Written to {output}: bayescale fit {output}")

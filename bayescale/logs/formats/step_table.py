@@ -210,6 +210,8 @@ def _query(query: str, file: StepFile, path: Path) -> list[tuple[Any, ...]]:
         told = str(error)
     except UnicodeDecodeError:
         told = ""
+    if path.suffix.lower() in _PARQUET and told.startswith("Conversion Error"):
+        raise RunsError(f"{path}: column '{file.step}' holds a step that is no whole number.")
     if path.suffix.lower() in _PARQUET:
         raise RunsError(
             f"{path}: not a complete Parquet file (damaged or cut short); nothing was read from it."

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 import bayescale as bs
@@ -335,6 +336,13 @@ def test_a_parquet_cut_short_is_refused(tmp_path):
     path = tmp_path / "steps.parquet"
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(RunsError, match="not a complete Parquet file"):
+        [*FORMATS["step_table"].read(path)]
+
+
+def test_a_step_that_is_no_number_is_refused(tmp_path):
+    path = tmp_path / "steps.parquet"
+    pyarrow.parquet.write_table(pa.table({"step": [1.0, math.inf], "loss": [3.0, 2.0]}), path)
+    with pytest.raises(RunsError, match="column 'step' holds a step that is no whole number"):
         [*FORMATS["step_table"].read(path)]
 
 

@@ -140,6 +140,15 @@ def test_no_loss_and_a_misspelt_one_are_refused_with_what_there_is(tmp_path):
         logs.to_runs(**FINALS, loss="acuracy")
 
 
+def test_a_training_loss_is_taken_where_few_runs_were_evaluated(tmp_path):
+    for name in "abcd":
+        one_run(tmp_path, steps([3.0, 2.0]), name=name)
+    one_run(tmp_path, [{"step": 1, "val_loss": 9.0, "loss": 1.0}], name="e")
+    runs = bs.read_logs(tmp_path).to_runs(**FINALS)
+    assert runs.loss.tolist() == [2.0, 2.0, 2.0, 2.0, 1.0]
+    assert said(runs, "Only 1 of 5 runs log 'val_loss'.")
+
+
 def test_runs_without_the_loss_are_left_out_and_named(tmp_path):
     for name, metric in (("a", "loss"), ("b", "loss"), ("c", "accuracy")):
         one_run(tmp_path, steps([3.0, 2.0], metric), name=name)
@@ -298,6 +307,8 @@ def test_resources_as_given_and_columns_kept(tmp_path):
     ("options", "message"),
     [
         ({"which": "best"}, "which is 'best'; it must be one of last, min, mean_last"),
+        ({"states": ("done",)}, "states= is 'any' or some of finished, .*; got 'done'"),
+        ({"states": ()}, "states= is 'any' or some of finished, .*; got 'none'"),
         ({"which": "mean_last"}, "go together"),
         ({"k": 3}, "go together"),
         ({"which": "mean_last", "k": 0}, "from 1 to 10000"),
