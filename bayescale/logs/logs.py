@@ -1,7 +1,7 @@
 """`Logs`: the runs that were read, what they logged, and the tables that are made of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,9 @@ from bayescale.logs.step_file import StepRows
 from bayescale.logs.table_of_runs import Options, one_row_a_checkpoint, one_row_a_run
 from bayescale.runs.table import Runs
 from theory.errors import did_you_mean
+
+MOST_NOTES = 20
+"""Notes on files that a table carries along; `Logs.notes` has all."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -225,11 +228,12 @@ class Logs:
         return self._said(one_row_a_checkpoint(self.merged, options))
 
     def _said(self, runs: Runs) -> Runs:
-        from dataclasses import replace
-
         formats = ", ".join(dict.fromkeys(run.format for run in self.merged))
-        first = f"Made from the logs of {len(self)} runs ({formats})."
-        return replace(runs, provenance=(first, *runs.provenance, *self.notes))
+        runs_read = f"{len(self)} run{'s' * (len(self) != 1)}"
+        first = f"Made from the logs of {runs_read} ({formats})."
+        notes, more = self.notes[:MOST_NOTES], len(self.notes) - MOST_NOTES
+        rest = (f"{more} further notes are in Logs.notes.",) if more > 0 else ()
+        return replace(runs, provenance=(first, *runs.provenance, *notes, *rest))
 
     def to_dict(self) -> dict[str, Any]:
         """The description as plain data: runs, metrics, notes."""

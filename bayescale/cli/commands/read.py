@@ -110,8 +110,10 @@ def describe(logs: "Logs") -> None:
     show(metrics.head(2 * HEAD), index=False)
     if len(metrics) > 2 * HEAD:
         write(f"... {len(metrics)} metrics in all")
-    for note in logs.notes:
+    for note in logs.notes[: 2 * HEAD]:
         say(f"note: {note}")
+    if len(logs.notes) > 2 * HEAD:
+        say(f"note: {len(logs.notes) - 2 * HEAD} further notes are in the output of --json.")
 
 
 def report(logs: "Logs", runs: "Runs", output: Path | None) -> None:

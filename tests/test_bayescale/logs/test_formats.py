@@ -105,11 +105,21 @@ def mutated(content: bytes, rng: random.Random) -> bytes:
     return bytes(data)
 
 
-def fuzz(name: str, folder: Path, times: int) -> None:
-    WRITERS[name](folder, small_runs(2, 12))
+def steps_csv(folder: Path, runs: list) -> None:
+    rows = [{"run": name, **row} for name, _, rows in runs for row in rows]
+    (folder / "steps.csv").write_text(table(rows), "utf-8")
+
+
+FUZZED = {name: (name, writer) for name, writer in WRITERS.items()}
+FUZZED["step_table as CSV"] = ("step_table", steps_csv)
+
+
+def fuzz(case: str, folder: Path, times: int) -> None:
+    name, writer = FUZZED[case]
+    writer(folder, small_runs(2, 12))
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     whole = {path: path.read_bytes() for path in files}
-    rng = random.Random(name)
+    rng = random.Random(case)
     read = 0
     for _ in range(times):
         path = rng.choice(files)
@@ -126,13 +136,13 @@ def fuzz(name: str, folder: Path, times: int) -> None:
     assert read > 0
 
 
-@pytest.mark.parametrize("name", [*WRITERS])
+@pytest.mark.parametrize("name", [*FUZZED])
 def test_damaged_files_give_runs_or_our_errors(name, tmp_path):
     fuzz(name, tmp_path, 300)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [*WRITERS])
+@pytest.mark.parametrize("name", [*FUZZED])
 def test_many_damaged_files_give_runs_or_our_errors(name, tmp_path):
     fuzz(name, tmp_path, 5000)
 

@@ -173,6 +173,17 @@ def test_logs_are_one_run_by_identity_or_where_nothing_speaks_against_it(logs, r
 # --- what Logs tells
 
 
+def test_a_table_carries_only_the_first_of_many_notes(tmp_path):
+    for number in range(30):
+        path = lines(tmp_path / f"r{number}.jsonl", range(1, 4))
+        path.write_text(path.read_text() + '\n{"st')
+    logs = bs.read_logs(tmp_path)
+    assert len(logs.notes) == 30
+    provenance = logs.to_runs(N=1e6, tokens_per_step=1, states="any").provenance
+    assert sum("half written" in sentence for sentence in provenance) == 20
+    assert provenance[-1] == "10 further notes are in Logs.notes."
+
+
 def test_logs_describe_runs_metrics_and_configuration(tmp_path):
     WRITERS["json_lines"](tmp_path, small_runs(3))
     logs = bs.read_logs(tmp_path)
