@@ -29,6 +29,13 @@ from .forms.conditions import Check as Check
 from .forms.conditions import check as check
 from .forms.regime import regime as regime
 from .forms.regimes import Regimes as Regimes
+from .logs import formats as formats
+from .logs.logs import Logs as Logs
+from .logs.merged_run import MergedRun as MergedRun
+from .logs.read_logs import read_logs as read_logs
+from .logs.run_log import RunLog as RunLog
+from .logs.step_file import StepFile as StepFile
+from .logs.step_file import StepRows as StepRows
 from .models import likelihoods as likelihoods
 from .models.draws import Draws as Draws
 from .models.drift import Drift as Drift

@@ -170,6 +170,8 @@ def print_posterior(posterior: "Posterior", as_json: bool, force: bool) -> None:
             f"{record['n_runs']} runs of {record['table']}, engine {record['engine']}, "
             f"seed {record['seed']}"
         )
+        for sentence in record.get("provenance", ()):
+            write(f"table: {sentence}")
         if pooled:
             _print_groups(_grouped(posterior))
         else:

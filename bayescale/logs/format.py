@@ -14,6 +14,9 @@ class AbstractFormat(ABC):
     title: ClassVar[str]
     """What the format is called in messages."""
 
+    companions: ClassVar[tuple[str, ...]] = ()
+    """Names of files that `read` looks at beside what it claims, and nobody claims themselves."""
+
     @abstractmethod
     def claims(self, path: Path) -> bool:
         """Whether a file or folder is of this format, by its name and first bytes.

@@ -92,6 +92,7 @@ def record_of(runs: Runs, *, engine: str, seed: int, draws: Draws) -> dict[str, 
         "n_runs": len(runs),
         "data_hash": runs.data_hash,
         "notes": list(runs.notes),
+        **({"provenance": list(runs.provenance)} if runs.provenance else {}),
         "versions": {name: version(name) for name in packages},
         **draws.facts,
     }

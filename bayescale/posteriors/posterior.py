@@ -297,7 +297,8 @@ class Posterior(Drifting, AbstractPosterior):
             return None
         table = self.runs.rename_axis("run").reset_index()
         notes = tuple(self.record.get("notes", ()))
-        return Runs(table, str(self.record.get("table", "table")), notes)
+        provenance = tuple(self.record.get("provenance", ()))
+        return Runs(table, str(self.record.get("table", "table")), notes, provenance)
 
     @cached_property
     def sites(self) -> dict[str, np.ndarray]:

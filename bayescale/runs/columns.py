@@ -61,6 +61,8 @@ class Gathered:
         Which column is what, and why.
     notices, notes
         Sentences: what may be wrong, and what was done.
+    provenance
+        Sentences that the table keeps on how it was made.
     """
 
     table: pd.DataFrame
@@ -69,6 +71,7 @@ class Gathered:
     roles: Roles
     notices: list[str]
     notes: list[str]
+    provenance: tuple[str, ...]
 
 
 def gather(given: Any, stated: Stated) -> Gathered:
@@ -94,7 +97,10 @@ def gather(given: Any, stated: Stated) -> Gathered:
             names = [str(column) for column in given.columns]
             check_names(names, WHERE)
             series = [given.iloc[:, i].reset_index(drop=True) for i in range(len(names))]
-            return _gathered(Source(WHERE, names, True, iter(())), stated, series)
+            kept = given.attrs.get("provenance", ())
+            provenance = tuple(map(str, kept)) if isinstance(kept, list | tuple) else ()
+            source = Source(WHERE, names, True, iter(()), provenance=provenance)
+            return _gathered(source, stated, series)
         return _gathered(source or open_source(given, stack, separator), stated, None)
 
 
@@ -146,7 +152,7 @@ def _gathered(source: Source, stated: Stated, series: list[pd.Series] | None) ->
     gathered = pd.DataFrame(table, copy=False)
     notices = [*source.notices, *what.notices, *_lettered([*numbers.values()], where)]
     notes = [*what.notes, *_grouped([*numbers.values()], where, stated.dialect)]
-    return Gathered(gathered, labels, where, what, notices, notes)
+    return Gathered(gathered, labels, where, what, notices, notes, source.provenance)
 
 
 def _text(chunks: list[pa.Array], where: str, label: str) -> pd.Series:

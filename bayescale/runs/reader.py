@@ -19,7 +19,8 @@ class Source:
     """An opened file: its name in messages, its column names, its rows in batches.
 
     `typed` says that the file gives each column its type; otherwise every cell is text. `notices`
-    say what was lost of a damaged file.
+    say what was lost of a damaged file; `provenance` holds the sentences that the file keeps on how
+    it was made.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Source:
     typed: bool
     batches: Iterator[pa.RecordBatch]
     notices: tuple[str, ...] = ()
+    provenance: tuple[str, ...] = ()
 
 
 class AbstractReader(ABC):

@@ -46,11 +46,14 @@ class Runs:
         What the table is called in reports.
     notes
         Sentences: what was repaired, computed or left out.
+    provenance
+        Sentences: how the table was made from logs, each choice named; empty for other tables.
     """
 
     table: pd.DataFrame
     name: str
     notes: tuple[str, ...] = ()
+    provenance: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.table)
@@ -277,7 +280,7 @@ def read_runs(
         warnings.warn(alarm, RunsWarning, skip_file_prefixes=(str(Path(__file__).parents[1]),))
     order = [column for column in CANONICAL if column in table]
     order += [column for column in table.columns if column not in order]
-    return Runs(table.loc[:, order], name, (*alarms, *notes))
+    return Runs(table.loc[:, order], name, (*alarms, *notes), gathered.provenance)
 
 
 def _check_option(option: str, given: str, allowed: tuple[str, ...]) -> None:

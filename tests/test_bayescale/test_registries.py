@@ -31,6 +31,7 @@ from bayescale.cost import COSTS, AbstractCost
 from bayescale.engines import ENGINES
 from bayescale.engines.engine import AbstractEngine
 from bayescale.errors import DatasetError, Exit, RunsError, UsageError
+from bayescale.logs.formats import FORMATS
 from bayescale.models import likelihoods
 from bayescale.models.likelihoods import LIKELIHOODS
 from bayescale.planning import objectives
@@ -153,6 +154,25 @@ class Reader(AbstractReader):
         return Source(name, table.column_names, True, iter(table.to_batches()))
 """
 
+LOGS = """
+import pyarrow as pa
+
+from bayescale.logs.format import AbstractFormat
+from bayescale.logs.run_log import RunLog
+
+
+class Format(AbstractFormat):
+    title = "toy logs"
+
+    def claims(self, path):
+        return path.suffix == ".toy"
+
+    def read(self, path):
+        numbers = [float(word) for word in path.read_text().split()]
+        steps = pa.array(range(len(numbers)), pa.int64())
+        yield RunLog(path.stem, str(path), pa.table({"step": steps, "loss": numbers}))
+"""
+
 FIGURE = """
 from matplotlib.figure import Figure
 
@@ -223,6 +243,13 @@ KINDS = {
     ),
     "file format": Kind(
         "bayescale.runs.readers", READER, lambda: READERS, unreadable, ("fit", "regime")
+    ),
+    "format of logs": Kind(
+        "bayescale.logs.formats",
+        LOGS,
+        lambda: FORMATS,
+        lambda: bs.read_logs(".", format="tooy"),
+        ("read",),
     ),
     "plot": Kind("bayescale.plots.figures", FIGURE, lambda: FIGURES, lambda: plots.tooy),
     "condition": Kind(
@@ -539,3 +566,11 @@ def test_a_list_is_noticed_but_not_a_default_beside_an_example():
     assert retyped('``"studentt"`` (robust) or ``"normal"``', LIKELIHOODS) == {"studentt", "normal"}
     assert retyped('``"cvar(0.9)"`` or ``"median"``', OBJECTIVES) == {"cvar", "median"}
     assert retyped('by default ``"median"``; a level as in ``"cvar(0.9)"``', OBJECTIVES) == set()
+
+
+@pytest.mark.usefixtures("toys")
+def test_logs_of_the_toy_format_become_a_table(tmp_path: Path):
+    (tmp_path / "a.toy").write_text("3.0 2.5 2.25")
+    logs = bs.read_logs(tmp_path)
+    assert logs.runs["format"].tolist() == [toy("format of logs")]
+    assert logs.to_runs(N=1e6, tokens_per_step=10).loss.tolist() == [2.25]

@@ -1,6 +1,7 @@
 """Parquet, whose columns have types."""
 
 import io
+import json
 from collections.abc import Iterator
 
 import pyarrow as pa
@@ -10,6 +11,8 @@ from bayescale.errors import LimitError, RunsError
 from bayescale.runs.reader import AbstractReader, Source, check_names, damaged
 
 _BOMB_ROWS, _BOMB_RATIO = 10_000_000, 20
+PROVENANCE = b"bayescale.provenance"
+"""Key of the metadata under which a table keeps how it was made."""
 
 
 class Reader(AbstractReader):
@@ -46,4 +49,21 @@ class Reader(AbstractReader):
             if read != rows:
                 raise RunsError(damaged(name, "Parquet"))
 
-        return Source(name, columns, True, batches())
+        kept = provenance(parquet.schema_arrow.metadata)
+        return Source(name, columns, True, batches(), provenance=kept)
+
+
+def provenance(metadata: dict[bytes, bytes] | None) -> tuple[str, ...]:
+    """Sentences on how a table was made, which the metadata of a schema hold; few have any.
+
+    Examples
+    --------
+    >>> provenance({PROVENANCE: b'["The loss is the last."]'}), provenance(None)
+    (('The loss is the last.',), ())
+    """
+    try:
+        found = json.loads((metadata or {}).get(PROVENANCE, b"[]"))
+    except (ValueError, RecursionError):
+        return ()
+    sentences = found if isinstance(found, list) else []
+    return tuple(one[:10_000] for one in sentences[:1000] if isinstance(one, str))
