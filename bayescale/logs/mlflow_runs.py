@@ -90,7 +90,14 @@ def run_log(run: StoredRun, source: str, points: Iterable[tuple[str, float, int,
             "killed from outside."
         )
     return RunLog(
-        called, source, history.table(), config, dict(run.latest), state, notes=tuple(notes)
+        called,
+        source,
+        history.table(),
+        config,
+        dict(run.latest),
+        state,
+        tuple(notes),
+        f"mlflow {run.id}",
     )
 
 

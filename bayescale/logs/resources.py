@@ -51,7 +51,7 @@ PROCESSES += ("data_parallel_size", "dp_size", "ddp_world_size")
 LENGTH = ("block_size", "seq_len", "seq_length", "sequence_length", "max_seq_len", "context_length")
 LENGTH += ("max_seq_length", "max_sequence_length", "ctx_len", "n_ctx", "context_size", "seqlen")
 PLANNED_STEPS = ("max_steps", "max_iters", "total_steps", "num_train_steps", "num_iterations")
-PLANNED_STEPS += ("train_steps", "total_iters", "n_steps", "num_steps", "train_iters")
+PLANNED_STEPS += ("train_steps", "total_iters", "n_steps", "num_steps", "train_iters", "steps")
 
 ALL_TOKENS = ("train_tokens", "total_tokens", "max_tokens", "num_tokens", "token_budget", "tokens")
 ALL_TOKENS += ("training_tokens", "n_tokens", "total_train_tokens", "max_train_tokens")

@@ -6,7 +6,8 @@
 tables that the project ships and through public names alone. What samples by programs that did not
 change since gives the same digits on the same machine: groups, many tables, `calibrate`. Of single
 fits the numbers of the priors have become arguments of the program, so that sums round differently
-and chains part: `tests/test_bayescale/test_summaries.py` allows for their Monte Carlo error.
+and chains part: `tests/test_bayescale/test_summaries.py` allows for their Monte Carlo error. Two
+laws that do not hold the gate has since come to refuse, and the statuses say so.
 """
 
 import json

@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pyarrow as pa
+
 from bayescale.errors import RunsError
 from bayescale.logs import protobuf, tfrecord
 from bayescale.logs.damage import Damage
@@ -99,6 +101,7 @@ def _of_parent(folder: Path, folders: Container[Path]) -> bool:
 
 def _with_hparams(run: RunLog, hparams: RunLog) -> RunLog:
     """A run with what its ``add_hparams`` wrote: how it was set up, and how it ended."""
+    assert isinstance(hparams.history, pa.Table)  # of events all are in memory
     last = hparams.history.slice(max(hparams.history.num_rows - 1, 0)).to_pylist()
     ends = {k: v for row in last for k, v in row.items() if k not in (STEP, TIME) and v is not None}
     note = f"{hparams.source}: what add_hparams wrote is taken as config and summary of {run.name}."
@@ -145,6 +148,7 @@ def _run(files: list[Path], name: str, source: str) -> RunLog:
         run.config,
         state="failed" if run.failed else None,
         notes=(*errors, *notes, *run.notes()),
+        identity=f"tensorboard {Path(source).resolve()}",
     )
 
 

@@ -130,4 +130,5 @@ def _run(
         history.table(),
         {} if isinstance(config, str) else config,
         notes=(*lost, *damage.notes(), *history.notes()),
+        identity=f"trackio {path.resolve()} {name}",
     )

@@ -223,6 +223,7 @@ class _Run:
             summary=_flat(self._summary),
             state=_CRASHED if self._exit is None else "failed" if self._exit else "finished",
             notes=tuple(notes),
+            identity=f"wandb {self._id or self._path.resolve()}",
         )
 
 
