@@ -10,14 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-import pyarrow as pa
-
 from bayescale.errors import RunsError
-from bayescale.logs import protobuf, tfrecord
+from bayescale.logs import json_values, protobuf, tfrecord
 from bayescale.logs.damage import Damage
 from bayescale.logs.format import AbstractFormat
 from bayescale.logs.history import History
 from bayescale.logs.run_log import STEP, RunLog
+from bayescale.logs.step_file import StepRows
 from bayescale.logs.tensors import scalar
 
 TIME = "wall_time"
@@ -101,9 +100,9 @@ def _of_parent(folder: Path, folders: Container[Path]) -> bool:
 
 def _with_hparams(run: RunLog, hparams: RunLog) -> RunLog:
     """A run with what its ``add_hparams`` wrote: how it was set up, and how it ended."""
-    assert isinstance(hparams.history, pa.Table)  # of events all are in memory
-    last = hparams.history.slice(max(hparams.history.num_rows - 1, 0)).to_pylist()
-    ends = {k: v for row in last for k, v in row.items() if k not in (STEP, TIME) and v is not None}
+    rows = [] if isinstance(hparams.history, StepRows) else hparams.history.to_pylist()
+    last = rows[-1] if rows else {}
+    ends = {k: v for k, v in last.items() if k not in (STEP, TIME) and v is not None}
     note = f"{hparams.source}: what add_hparams wrote is taken as config and summary of {run.name}."
     return replace(
         run,
@@ -206,7 +205,7 @@ class _Run:
         if tag.startswith(_HPARAMS_TAG):
             self._session(metadata)
         elif isinstance(found, str):
-            self.config[tag] = found
+            self.config |= _settings(tag, found)
         elif found is None:
             self._left_out[tag] = self._left_out.get(tag, 0) + 1
         else:
@@ -245,6 +244,15 @@ class _Run:
                 "are left out.",
             )
         return found
+
+
+def _settings(tag: str, text: str) -> dict[str, Any]:
+    """What a text says of the run: settings where it is a JSON object, else the text itself."""
+    try:
+        found = json_values.parse(text) if text.lstrip().startswith("{") else None
+    except json_values.JsonError:
+        found = None
+    return dict(json_values.flat(found)) if isinstance(found, dict) else {tag: text}
 
 
 def _inside(message: bytes, *path: int) -> Iterator[bytes]:
