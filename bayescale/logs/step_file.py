@@ -1,7 +1,7 @@
 """A table of steps of many runs, left in its file until it is reduced: 50 million rows and more."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -155,7 +155,8 @@ def connection(paths: Iterable[str]) -> Iterator[Any]:
             allowed = ", ".join(literal(path) for path in paths)
             database.execute(f"SET allowed_paths = [{allowed}]")
             database.execute("SET enable_external_access = false")
-            database.execute("SET enable_progress_bar = false")
+            with suppress(duckdb.Error):  # in a notebook without widgets there is none to turn off
+                database.execute("SET enable_progress_bar = false")
             # a file is never the side of a join that is held
             database.execute("SET disabled_optimizers = 'join_order,build_side_probe_side'")
             database.execute("SET lock_configuration = true")
