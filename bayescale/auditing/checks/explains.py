@@ -1,10 +1,10 @@
 """A column that explains what the sizes leave: several corpora, tokenizers, protocols in one table.
 
-Of the residuals of a smooth surface, the levels of a column explain the share R^2 beyond what the
-surface could. Under permutations of its labels among exchangeable units (rows; values of N, of D,
-or runs, where the column is constant within them) R^2 has its distribution for a column that means
-nothing (Freedman and Lane 1983), whatever the noise. A column must also explain a good part to be
-told.
+Of the residuals of a smooth surface, the levels of a column, each with a line in the log sizes of
+its own, explain the share R^2 (adjusted) beyond what the surface could. Under permutations of its
+labels among exchangeable units (rows; values of N, of D, or runs, where the column is constant
+within them) a sum of squares much like it has its distribution for a column that means nothing
+(Freedman and Lane 1983), whatever the noise. A column must also explain a good part to be told.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from bayescale.auditing.check import AbstractCheck, Audited
 from bayescale.auditing.finding import Finding, Severity
 from bayescale.auditing.swept import swept
 
-PERMUTATIONS = 9999
+PERMUTATIONS = 4999
 CHANCE = 0.02
 """Chance of a false alarm over all columns of a table."""
 
@@ -27,13 +27,16 @@ ENOUGH = 20
 LEAST_SHARE = 0.3
 """A column is told where its levels explain at least this share of the residual variance."""
 
-MUCH = 0.5
-"""And from this share on it is warned of: the noise would be taken for 1.4 times what it is."""
+MUCH = 0.4
+"""And from this share on it is warned of: the noise would be taken for 1.3 times what it is."""
 
 LEAST_ROWS = 3
 """Rows that a level has at least, for the column to have levels at all."""
 
 MOST_LEVELS = 20
+RIDGE = 3.0
+"""Weight, in rows, with which slopes of a level are drawn to zero: few rows tell no slope."""
+
 WINSOR = 4.0
 """Residuals are drawn in to so many noise scales: single wrong rows are another finding."""
 
@@ -65,7 +68,7 @@ class Check(AbstractCheck):
             Severity.WARN if share >= MUCH else Severity.NOTE,
             f"column '{name}' ({told}) explains {share:.0%} of what the sizes leave of the loss"
             f"{more}, so this is not one table: noise would be taken for "
-            f"{noise:.2%} of the loss where it is {noise * (1 - share) ** 0.5:.2%}",
+            f"{noise:.2%} of the loss where it is {noise * max(1 - share, 0) ** 0.5:.2%}",
             f"fit its groups by bs.fit_groups(runs, groups={name!r}), or keep one of them by "
             f"runs.select(lambda t: t[{name!r}] == {values.value_counts().index.tolist()[0]!r})",
             f"--groups {quote(name)}",
@@ -96,7 +99,8 @@ def explained(table: Audited, codes: np.ndarray) -> tuple[float, float]:
     Returns
     -------
     share, p
-        ``p`` is 1 where the labels have no units among which they could be exchanged.
+        ``share`` is adjusted for the number of coefficients and may be negative. ``p`` is 1 where
+        the labels have no units among which they could be exchanged.
     """
     surface = table.surface
     residual = np.clip(surface.residual, -WINSOR * surface.scale, WINSOR * surface.scale)
@@ -107,11 +111,13 @@ def explained(table: Audited, codes: np.ndarray) -> tuple[float, float]:
     of_unit[units] = codes
     if count < 2 * len(np.unique(codes)) or min(np.bincount(of_unit)) == 0:
         return 0.0, 1.0
-    found, share = _between(residual, codes), _share(residual, codes, surface.basis)
+    logs = [*table.logs.values()]
+    lines = np.stack([np.ones(len(codes)), *((x - x.mean()) / x.std() for x in logs if x.std())])
+    found, share = _between(residual, codes, lines), _share(residual, codes, lines, surface.basis)
     rng = np.random.default_rng(table.seed)
     as_large = 0
     for made in range(1, PERMUTATIONS + 1):
-        as_large += _between(residual, rng.permutation(of_unit)[units]) >= found
+        as_large += _between(residual, rng.permutation(of_unit)[units], lines) >= found
         if as_large >= ENOUGH:  # clearly chance (Besag and Clifford 1991)
             return share, as_large / made
     return share, (1 + as_large) / (1 + PERMUTATIONS)
@@ -129,17 +135,28 @@ def _units(table: Audited, codes: np.ndarray) -> np.ndarray:
     return coarsest
 
 
-def _between(residual: np.ndarray, codes: np.ndarray) -> float:
-    """Sum of squares between levels."""
-    counts = np.bincount(codes)
-    sums = np.bincount(codes, residual)
-    return float(np.sum(sums[counts > 0] ** 2 / counts[counts > 0]))
+def _between(residual: np.ndarray, codes: np.ndarray, lines: np.ndarray) -> float:
+    """Sum of squares that a line in the log sizes explains in each level, slopes drawn to zero."""
+    count = codes.max() + 1
+    right = np.stack([np.bincount(codes, residual * x, count) for x in lines], axis=-1)
+    gram = np.empty((count, len(lines), len(lines)))
+    for i, x in enumerate(lines):
+        for j, y in enumerate(lines[: i + 1]):
+            gram[:, i, j] = gram[:, j, i] = np.bincount(codes, x * y, count)
+    gram += np.diag([1e-9] + [RIDGE] * (len(lines) - 1))
+    return float(np.sum(right * np.linalg.solve(gram, right[..., None])[..., 0]))
 
 
-def _share(residual: np.ndarray, codes: np.ndarray, basis: np.ndarray) -> float:
-    """R^2 of the levels' means, of what the surface cannot absorb of them."""
-    marks = np.eye(codes.max() + 1)[codes]
+def _share(residual: np.ndarray, codes: np.ndarray, lines: np.ndarray, basis: np.ndarray) -> float:
+    """Adjusted R^2 of the levels' lines, of what the surface cannot absorb of them."""
+    levels = np.eye(codes.max() + 1)[codes]
+    marks = np.concatenate([levels * x[:, None] for x in lines], axis=1)
     marks = marks - basis @ (basis.T @ marks)
-    found = np.linalg.lstsq(marks, residual, rcond=1e-9)[0]
+    own, singular, _ = np.linalg.svd(marks, full_matrices=False)
+    own = own[:, singular > 1e-6 * singular[0]] if singular[0] > 1e-9 else own[:, :0]
     total = float(residual @ residual)
-    return 0.0 if total == 0 else float(np.sum((marks @ found) ** 2)) / total
+    spare = len(codes) - basis.shape[1]
+    left = spare - own.shape[1]
+    if total == 0 or left < 1:
+        return 0.0
+    return 1.0 - (1.0 - float(np.sum((own.T @ residual) ** 2)) / total) * spare / left

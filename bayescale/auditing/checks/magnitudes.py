@@ -10,7 +10,7 @@ import numpy as np
 
 from bayescale.auditing.check import AbstractCheck, Audited
 from bayescale.auditing.finding import Finding, Severity
-from bayescale.auditing.surface import polynomial
+from bayescale.auditing.surface import Surface, polynomial
 from bayescale.runs.table import some_rows
 
 FACTORS = {1e3: "thousands", 1e6: "millions", 1e9: "billions"}
@@ -19,6 +19,9 @@ GAP = np.log(100.0)
 
 BETTER = 0.5
 """The other unit must leave less than this part of the noise."""
+
+NEAR = 4.0
+"""Noise scales within which rows that were moved lie on the surface of the others."""
 
 STEP = 0.9
 """Each row that is moved must leave less than this part of the noise."""
@@ -49,23 +52,22 @@ def _mixed(table: Audited, name: str) -> Finding | None:
     as_it_is = _noise(table, name, log)
     found = []
     for factor in (*FACTORS, *(1 / factor for factor in FACTORS)):
-        for start in (np.empty(0, dtype=int), _beyond_a_gap(log)):
-            rows, noise = _moved(table, name, np.log(factor), start)
-            if 0 < rows.size <= MOST_PART * len(log):
-                found.append((noise, factor, rows))
+        rows, noise = _moved(table, name, np.log(factor))
+        if 0 < rows.size <= MOST_PART * len(log) and noise < BETTER * as_it_is:
+            found.append((noise, factor, rows))
+        apart = _beyond_a_gap(log)
+        if 0 < apart.size <= MOST_PART * len(log) and _fits(table, name, apart, np.log(factor)):
+            found.append((0.0, factor, apart))
     if not found:
         return None
-    noise, factor, rows = min(found, key=lambda one: one[0])
-    if not noise < BETTER * as_it_is:
-        return None
+    _, factor, rows = min(found, key=lambda one: one[0])
     unit = FACTORS.get(factor) or f"units {1 / factor:g} times smaller"
     shown = ", ".join(f"{v:.4g}" for v in np.exp(log[rows[:3]]))
     return Finding(
         "magnitudes",
         Severity.REFUSE,
         f"{name} is {shown} in {some_rows(rows + 1)} and {np.exp(np.median(log)):.3g} at the "
-        f"median of all; read in {unit} these rows lie where the others do (noise {noise:.1%} in "
-        f"place of {as_it_is:.1%})",
+        f"median of all; read in {unit} these rows lie where the others do, by size and by loss",
         f"write {name} of all rows in one unit",
         "",
         {"column": name, "factor": factor, "rows": int(rows.size)},
@@ -73,13 +75,27 @@ def _mixed(table: Audited, name: str) -> Finding | None:
     )
 
 
-def _moved(table: Audited, name: str, by: float, start: np.ndarray) -> tuple[np.ndarray, float]:
+def _fits(table: Audited, name: str, rows: np.ndarray, by: float) -> bool:
+    """Whether rows that lie apart, once moved, are among the others and on their surface."""
+    rest = np.delete(np.arange(len(table.runs)), rows)
+    log = table.logs[name].copy()
+    log[rows] += by
+    if not _among(log[rows], log[rest]):
+        return False
+    moved = [log if other == name else x for other, x in table.logs.items()]
+    log_loss = np.log(table.runs.loss)
+    others = Surface.through(log_loss[rest], [x[rest] for x in moved])
+    basis = polynomial(moved)
+    found = np.linalg.lstsq(basis[rest], log_loss[rest] - others.residual, rcond=None)[0]
+    off = log_loss[rows] - basis[rows] @ found
+    return bool(others.known and np.median(np.abs(off)) < NEAR * max(others.scale, 1e-3))
+
+
+def _moved(table: Audited, name: str, by: float) -> tuple[np.ndarray, float]:
     """Rows that, moved, lower the noise most, one after the other; and the noise that is left."""
     log = table.logs[name].copy()
-    log[start] += by
-    if not start.size or not _among(log[start], np.delete(log, start)):
-        start, log = np.empty(0, dtype=int), table.logs[name].copy()
-    rows, noise = [*start], _noise(table, name, log)
+    rows: list[int] = []
+    noise = _noise(table, name, log)
     suspects = _suspects(table, name)
     while len(rows) < MOST_PART * len(log):
         tried = []

@@ -10,10 +10,10 @@ the table found stands between the two.
 
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import combinations
 
 import numpy as np
 
+from bayescale.auditing.followers import followers, told
 from bayescale.diagnosis import (
     Diagnosis,
     diagnose_attempts,
@@ -37,11 +37,6 @@ from bayescale.runs.table import Runs
 
 GATE_DRAWS = 2000
 """Evenly spaced draws that the law is judged by."""
-
-
-ON_A_LINE = 0.01
-"""Two sizes follow each other where the logarithm of one is a line in that of the other to within
-this standard deviation."""
 
 
 def judged_posterior(
@@ -166,15 +161,5 @@ def _some(posterior: Posterior) -> pointwise.Sites:
 def _of_design(model: Model, rows: Observations) -> Diagnosis:
     """Warn of sizes that follow each other in all runs."""
     sizes = [r.name for r in model.law.resources if not r.is_covariate]
-    warnings = []
-    for one, other in combinations(sizes, 2):
-        x, y = (np.asarray(rows.log_resources[n]) for n in (one, other))
-        x, y = x - x.mean(), y - y.mean()
-        slope = float(x @ y / (x @ x)) if x.any() else 0.0
-        if x.any() and y.any() and np.std(y - slope * x) < ON_A_LINE:
-            warnings.append(
-                f"{other} follows {one} in all runs ({other} ~ {one}^{slope:.2f}), so their "
-                f"exponents are told apart by the prior alone and no optimal ratio is found; add "
-                f"runs at another {other}/{one}."
-            )
-    return Diagnosis(warnings=tuple(warnings))
+    logs = {name: np.asarray(rows.log_resources[name]) for name in sizes}
+    return Diagnosis(warnings=tuple(told(*pair) for pair in followers(logs)))

@@ -89,18 +89,21 @@ def test_two_corpora_in_one_table_are_named() -> None:
 
 
 def test_the_share_is_that_of_the_analysis_of_variance() -> None:
-    """Against least squares of the residuals on the labels, both cleared of the surface."""
+    """Against least squares of the residuals on the surface and a line for each label."""
     rng = np.random.default_rng(3)
     table = clean(4).assign(corpus=rng.choice(["a", "b", "c"], 48))
     seen = Audited(bs.read_runs(table))
     codes = pd.factorize(table["corpus"])[0]
     share, p = explained(seen, codes)
     basis, scale = seen.surface.basis, seen.surface.scale
-    clear = np.eye(48) - basis @ basis.T
-    residual = clear @ np.clip(seen.surface.residual, -4 * scale, 4 * scale)
-    marks = clear @ np.eye(3)[codes]
-    left = residual - marks @ np.linalg.pinv(marks, rcond=1e-9) @ residual
-    assert share == pytest.approx(1 - left @ left / (residual @ residual), abs=1e-9)
+    residual = np.clip(seen.surface.residual, -4 * scale, 4 * scale)
+    residual -= basis @ np.linalg.lstsq(basis, residual, rcond=None)[0]
+    logs = np.stack([np.ones(48), *(np.log(table[n]) for n in ("N", "D"))], axis=1)
+    full = np.hstack([basis, *(logs * (codes == k)[:, None] for k in range(3))])
+    left = residual - full @ np.linalg.lstsq(full, residual, rcond=1e-9)[0]
+    spare = 48 - basis.shape[1], 48 - np.linalg.matrix_rank(full)
+    expected = 1 - (left @ left / spare[1]) / (residual @ residual / spare[0])
+    assert share == pytest.approx(expected, abs=1e-9)
     assert 0 < p <= 1
 
 
