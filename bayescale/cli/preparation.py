@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from bayescale.cli.inputs import pairs
 from bayescale.errors import RunsError
 
@@ -52,6 +50,8 @@ def prepared(
 
 
 def _only(runs: "Runs", name: str, values: list[str]) -> "Runs":
+    import numpy as np
+
     column = runs.column(name)
     mask = np.isin(column.astype(str), values)
     numbers = [float(value) for value in values if _is_number(value)]
