@@ -22,7 +22,7 @@ from bayescale.models.outliers import outlier_table
 from bayescale.posteriors.abstract import AbstractPosterior
 from bayescale.posteriors.describe import describe
 from bayescale.posteriors.drifting import Drifting
-from bayescale.posteriors.file import read_posterior, write_posterior
+from bayescale.posteriors.file import KIND, read_posterior, require_kind, write_posterior
 from bayescale.posteriors.labelled import given_tree
 from bayescale.posteriors.prediction import FARTHEST, Prediction, points_of
 from bayescale.posteriors.prior_quantiles import prior_quantiles
@@ -365,6 +365,45 @@ class Posterior(Drifting, AbstractPosterior):
         runs = cast(pd.DataFrame, self.runs)
         return outlier_table(model, self.sites, rows, runs)
 
+    def about(self) -> dict[str, Any]:
+        """What the draws are of, as plain data: model, verdict and record.
+
+        Raises
+        ------
+        UsageError
+            If the draws came without a model.
+        """
+        if self.model is None:
+            raise UsageError("draws made elsewhere have no model to save; save them as a table.")
+        return {
+            "model": self.model.to_dict(),
+            "diagnosis": asdict(self.diagnosis),
+            "record": dict(self.record),
+        }
+
+    @classmethod
+    def of_saved(
+        cls, data: xr.DataTree, about: Mapping[str, Any], source: Path, law: AbstractLaw | None
+    ) -> "Posterior":
+        """Posterior of draws and what `about` said of them; see `load`."""
+        try:
+            model = Model.from_dict(about["model"], law=law)
+            kinds = {kind: tuple(told) for kind, told in about["diagnosis"].items()}
+            found = cls(model.law, model, data, Diagnosis(**kinds), about["record"])
+            found.require_whole()
+        except (UsageError, TheoryError) as error:
+            raise PosteriorFileError(f"'{source}' cannot be used: {error}") from error
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise PosteriorFileError(
+                f"'{source}' cannot be used: what it says of its draws is damaged; fit again."
+            ) from error
+        return found
+
+    def require_whole(self) -> None:
+        """Raise KeyError or ValueError where draws are missing that the model needs."""
+        for name in (*(parameter.name for parameter in self.law.parameters), *self.sites):
+            self.draws[name].to_numpy().astype(np.float64)
+
     def save(self, path: str | os.PathLike) -> Path:
         """Write everything to a netCDF file; the file appears whole or not at all.
 
@@ -372,17 +411,10 @@ class Posterior(Drifting, AbstractPosterior):
         ------
         UsageError
             If the draws came without a model.
-        PosteriorFileError
+        OutputError
             If the file cannot be written.
         """
-        if self.model is None:
-            raise UsageError("draws made elsewhere have no model to save; save them as a table.")
-        about = {
-            "model": self.model.to_dict(),
-            "diagnosis": asdict(self.diagnosis),
-            "record": dict(self.record),
-        }
-        return write_posterior(self.data, about, Path(path))
+        return write_posterior(self.data, self.about(), Path(path))
 
     @classmethod
     def load(cls, path: str | os.PathLike, *, law: AbstractLaw | None = None) -> "Posterior":
@@ -391,20 +423,16 @@ class Posterior(Drifting, AbstractPosterior):
         Parameters
         ----------
         path
-            The netCDF file.
+            The netCDF file, of this version or of an older one.
         law
             The law, where it is not one of the catalogue; its formula must be the saved one.
 
         Raises
         ------
         PosteriorFileError
-            If the file is missing, damaged, of another format, or of another law.
+            If the file is missing, damaged, of a newer version, of another law, or of a stack.
         """
         source = Path(path)
         data, about = read_posterior(source)
-        try:
-            model = Model.from_dict(about["model"], law=law)
-        except (UsageError, TheoryError) as error:
-            raise PosteriorFileError(f"'{source}' cannot be used: {error}") from error
-        diagnosis = Diagnosis(**{kind: tuple(told) for kind, told in about["diagnosis"].items()})
-        return cls(model.law, model, data, diagnosis, about["record"])
+        require_kind(about, KIND, source)
+        return cls.of_saved(data, about, source, law)
