@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +21,7 @@ from bayescale.models.observations import Observations
 from bayescale.models.outliers import outlier_table
 from bayescale.posteriors.abstract import AbstractPosterior
 from bayescale.posteriors.describe import describe
+from bayescale.posteriors.described import described, parts_of
 from bayescale.posteriors.drifting import Drifting
 from bayescale.posteriors.file import KIND, read_posterior, require_kind, write_posterior
 from bayescale.posteriors.labelled import given_tree
@@ -30,7 +31,6 @@ from bayescale.posteriors.verdict import verdict
 from bayescale.runs.identifiable import are_few
 from bayescale.runs.table import Runs
 from theory.declaration.abstract_law import AbstractLaw
-from theory.errors import TheoryError
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -365,45 +365,6 @@ class Posterior(Drifting, AbstractPosterior):
         runs = cast(pd.DataFrame, self.runs)
         return outlier_table(model, self.sites, rows, runs)
 
-    def about(self) -> dict[str, Any]:
-        """What the draws are of, as plain data: model, verdict and record.
-
-        Raises
-        ------
-        UsageError
-            If the draws came without a model.
-        """
-        if self.model is None:
-            raise UsageError("draws made elsewhere have no model to save; save them as a table.")
-        return {
-            "model": self.model.to_dict(),
-            "diagnosis": asdict(self.diagnosis),
-            "record": dict(self.record),
-        }
-
-    @classmethod
-    def of_saved(
-        cls, data: xr.DataTree, about: Mapping[str, Any], source: Path, law: AbstractLaw | None
-    ) -> "Posterior":
-        """Posterior of draws and what `about` said of them; see `load`."""
-        try:
-            model = Model.from_dict(about["model"], law=law)
-            kinds = {kind: tuple(told) for kind, told in about["diagnosis"].items()}
-            found = cls(model.law, model, data, Diagnosis(**kinds), about["record"])
-            found.require_whole()
-        except (UsageError, TheoryError) as error:
-            raise PosteriorFileError(f"'{source}' cannot be used: {error}") from error
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise PosteriorFileError(
-                f"'{source}' cannot be used: what it says of its draws is damaged; fit again."
-            ) from error
-        return found
-
-    def require_whole(self) -> None:
-        """Raise KeyError or ValueError where draws are missing that the model needs."""
-        for name in (*(parameter.name for parameter in self.law.parameters), *self.sites):
-            self.draws[name].to_numpy().astype(np.float64)
-
     def save(self, path: str | os.PathLike) -> Path:
         """Write everything to a netCDF file; the file appears whole or not at all.
 
@@ -414,7 +375,8 @@ class Posterior(Drifting, AbstractPosterior):
         OutputError
             If the file cannot be written.
         """
-        return write_posterior(self.data, self.about(), Path(path))
+        told = described(self.model, self.diagnosis, self.record)
+        return write_posterior(self.data, told, Path(path))
 
     @classmethod
     def load(cls, path: str | os.PathLike, *, law: AbstractLaw | None = None) -> "Posterior":
@@ -435,4 +397,20 @@ class Posterior(Drifting, AbstractPosterior):
         source = Path(path)
         data, about = read_posterior(source)
         require_kind(about, KIND, source)
-        return cls.of_saved(data, about, source, law)
+        return posterior_of(data, about, source, law)
+
+
+def posterior_of(
+    data: xr.DataTree, about: Mapping[str, Any], source: Path, law: AbstractLaw | None
+) -> Posterior:
+    """Posterior of draws, and of what a file says of them; see `Posterior.load`."""
+    model, diagnosis, record = parts_of(about, source, law)
+    found = Posterior(model.law, model, data, diagnosis, record)
+    try:
+        for name in (*(parameter.name for parameter in model.law.parameters), *found.sites):
+            found.draws[name].to_numpy().astype(np.float64)
+    except (KeyError, TypeError, ValueError) as error:
+        raise PosteriorFileError(
+            f"'{source}' cannot be used: draws are missing or damaged; fit again."
+        ) from error
+    return found

@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from bayescale.posteriors.file import read_posterior
-from bayescale.posteriors.posterior import Posterior
-from bayescale.posteriors.stack import KIND, Stack
+from bayescale.posteriors.posterior import Posterior, posterior_of
+from bayescale.posteriors.stack import KIND, Stack, stack_of
 
 
 def load_saved(path: str | os.PathLike) -> Posterior | Stack:
@@ -19,5 +19,5 @@ def load_saved(path: str | os.PathLike) -> Posterior | Stack:
     source = Path(path)
     data, about = read_posterior(source)
     if about.get("kind") == KIND:
-        return Stack.of_saved(data, about, source, {})
-    return Posterior.of_saved(data, about, source, None)
+        return stack_of(data, about, source, {})
+    return posterior_of(data, about, source, None)

@@ -16,8 +16,9 @@ from bayescale.diagnosis import Diagnosis
 from bayescale.errors import DiagnosticsWarning, PosteriorFileError
 from bayescale.models.thinning import thinned, whole_shares
 from bayescale.posteriors.abstract import AbstractPosterior
+from bayescale.posteriors.described import described
 from bayescale.posteriors.file import read_posterior, require_kind, write_posterior
-from bayescale.posteriors.posterior import Posterior
+from bayescale.posteriors.posterior import Posterior, posterior_of
 from bayescale.posteriors.prediction import Prediction
 from theory.declaration.abstract_law import AbstractLaw
 
@@ -146,7 +147,10 @@ class Stack(AbstractPosterior):
         OutputError
             If the file cannot be written.
         """
-        members = [{"name": name, **post.about()} for name, post in self.members.items()]
+        members = [
+            {"name": name, **described(post.model, post.diagnosis, post.record)}
+            for name, post in self.members.items()
+        ]
         told = {
             "kind": KIND,
             "by": self.by,
@@ -178,36 +182,30 @@ class Stack(AbstractPosterior):
         source = Path(path)
         data, about = read_posterior(source)
         require_kind(about, KIND, source)
-        return cls.of_saved(data, about, source, laws or {})
+        return stack_of(data, about, source, laws or {})
 
-    @classmethod
-    def of_saved(
-        cls,
-        data: xr.DataTree,
-        about: Mapping[str, Any],
-        source: Path,
-        laws: Mapping[str, AbstractLaw],
-    ) -> "Stack":
-        """Stack of what was read; see `load`."""
-        try:
-            members = {
-                one["name"]: Posterior.of_saved(
-                    cast(xr.DataTree, data[_group(i)]).copy(),
-                    one,
-                    source,
-                    laws.get(one["name"]),
-                )
-                for i, one in enumerate(about["members"])
-            }
-            scores = pd.DataFrame(**about["scores"]).rename_axis("law")
-            weights = {name: float(about["weights"][name]) for name in members}
-            return cls(members, weights, scores, str(about["by"]))
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            if isinstance(error, PosteriorFileError):
-                raise
-            raise PosteriorFileError(
-                f"'{source}' cannot be used: what it says of its members is damaged; stack again."
-            ) from error
+
+def stack_of(
+    data: xr.DataTree, about: Mapping[str, Any], source: Path, laws: Mapping[str, AbstractLaw]
+) -> Stack:
+    """Stack of draws, and of what a file says of them; see `Stack.load`."""
+    try:
+        groups = {one["name"]: data[_group(i)] for i, one in enumerate(about["members"])}
+        members = {
+            one["name"]: posterior_of(
+                cast(xr.DataTree, groups[one["name"]]).copy(), one, source, laws.get(one["name"])
+            )
+            for one in about["members"]
+        }
+        scores = pd.DataFrame(**about["scores"]).rename_axis("law")
+        weights = {name: float(about["weights"][name]) for name in members}
+        return Stack(members, weights, scores, str(about["by"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, PosteriorFileError):
+            raise
+        raise PosteriorFileError(
+            f"'{source}' cannot be used: what it says of its members is damaged; stack again."
+        ) from error
 
 
 def _group(index: int) -> str:
