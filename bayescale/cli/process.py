@@ -35,6 +35,7 @@ def run(command: Callable[[], object]) -> None:
     command
         Ends by `SystemExit` with its code, or by returning.
     """
+    sys.unraisablehook = _told
     try:
         stop_on_signals()
         _prepare()
@@ -44,6 +45,12 @@ def run(command: Callable[[], object]) -> None:
         ignore_signals()
         _end(stop.code)
     raise SystemExit(_flushed(code))
+
+
+def _told(lost: "sys.UnraisableHookArgs") -> None:
+    """Say what could not be raised, unless it is a signal that came where nothing can be raised."""
+    if not isinstance(lost.exc_value, Stopped):
+        sys.__unraisablehook__(lost)
 
 
 def _code_of(command: Callable[[], object]) -> int | str | None:
