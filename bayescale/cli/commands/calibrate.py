@@ -7,7 +7,8 @@ import typer
 
 from bayescale.cli.inputs import pairs, read_table, require_picture
 from bayescale.cli.options import MAP, AsJson, Columns, Likelihood, Part, Seed, Table, listed
-from bayescale.cli.output import json_out, progress_line, show, write
+from bayescale.cli.output import json_out, progress_line, say, show, write
+from bayescale.cli.signals import Stopped
 from bayescale.models.defaults import LIKELIHOOD
 
 
@@ -34,6 +35,10 @@ def calibrate(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Draw the calibration to this file.")
     ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="Folder for finished fits: the same call goes on from there."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Forecast the larger runs of a table from the smaller ones, and say whether that held."""
@@ -42,16 +47,22 @@ def calibrate(
 
     require_picture(output)
     runs = read_table(table, pairs(column, "column", MAP), part)
-    with progress_line() as progress:
-        result = run_calibrate(
-            runs,
-            law or LAWS,
-            cuts=cut,
-            likelihood=likelihood,
-            engine=engine,
-            seed=seed,
-            progress=progress,
-        )
+    try:
+        with progress_line() as progress:
+            result = run_calibrate(
+                runs,
+                law or LAWS,
+                cuts=cut,
+                likelihood=likelihood,
+                engine=engine,
+                seed=seed,
+                progress=progress,
+                resume=resume,
+            )
+    except (KeyboardInterrupt, Stopped):
+        if resume is not None:
+            say(f"finished fits are in '{resume}', and the same call goes on from there.")
+        raise
     if output is not None:
         from bayescale import plots
 
