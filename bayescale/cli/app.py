@@ -70,6 +70,8 @@ def guarded(function: Callable[..., None]) -> Callable[..., None]:
         except KeyboardInterrupt as error:
             say(farewell(Exit.INTERRUPTED))
             raise typer.Exit(Exit.INTERRUPTED) from error
+        except (typer.Exit, typer.Abort):
+            raise
         except Exception as error:
             if (known := explained(error)) is None:
                 raise
