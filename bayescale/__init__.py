@@ -6,4 +6,6 @@ SymPy, NumPyro and ArviZ cost seconds to import.
 
 import lazy_loader
 
+import bayescale.forked  # noqa: F401  # it watches for forks from now on
+
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

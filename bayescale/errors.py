@@ -1,8 +1,10 @@
 """The errors bayescale raises: one sentence each, and the exit code the command line gives it.
 
-Every message says what is wrong, what was given, what is allowed, and what to do.
+Every message says what is wrong, what was given, what is allowed, and what to do. It may quote
+names from a file, so what would steer a terminal is escaped in it.
 """
 
+import re
 from enum import IntEnum
 from typing import ClassVar
 
@@ -19,6 +21,7 @@ class Exit(IntEnum):
     NOT_REACHED = 6, "no budget reaches a target"
     REFUTED = 7, "a claim is refuted"
     INTERRUPTED = 130, "interrupted"
+    TERMINATED = 143, "terminated"
 
     meaning: str
 
@@ -34,10 +37,25 @@ class Exit(IntEnum):
         return f"Exit codes: {', '.join(f'{code:d} {code.meaning}' for code in cls)}."
 
 
+STEERING = re.compile(
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ud800-\\udfff]"
+)
+"""Characters that steer a terminal, change the direction of text, or cannot be encoded."""
+
+
+def printable(text: str) -> str:
+    """The same text with every character of `STEERING` written as an escape."""
+    return STEERING.sub(lambda found: repr(found.group())[1:-1], text)
+
+
 class BayescaleError(Exception):
     """Any error raised on purpose by bayescale; `exit_code` is what the command line exits with."""
 
     exit_code: ClassVar[Exit] = Exit.CRASH
+
+    def __str__(self) -> str:
+        """The sentence, in which nothing steers a terminal."""
+        return printable(super().__str__())
 
 
 class UsageError(BayescaleError, ValueError):
@@ -64,6 +82,12 @@ class PosteriorFileError(BayescaleError, ValueError):
     exit_code = Exit.DATA
 
 
+class OutputError(BayescaleError):
+    """A file or a stream cannot be written; what the file held before is still there."""
+
+    exit_code = Exit.DATA
+
+
 class LimitError(BayescaleError):
     """The input is refused because it is too large or not safe to open."""
 
@@ -78,6 +102,10 @@ class DiagnosticsRefused(BayescaleError):
 
 class BayescaleWarning(UserWarning):
     """Something was repaired or is doubtful; the message says what, and what to do about it."""
+
+    def __str__(self) -> str:
+        """The sentence, in which nothing steers a terminal."""
+        return printable(super().__str__())
 
 
 class RunsWarning(BayescaleWarning):

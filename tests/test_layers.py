@@ -22,7 +22,8 @@ ROWS = {
         "admissibility",
     ),
     "bayescale": (
-        "errors progress registry atomic_write _version",
+        "errors progress registry _version",
+        "atomic_write forked",
         "aliases distributions runs cost diagnosis",
         "models logs auditing",
         "engines posteriors",
@@ -30,6 +31,7 @@ ROWS = {
         "validation designing forms",
         "plots",
         "cli",
+        "__main__",
     ),
 }
 MOST_FLOORS, MOST_ARROWS = 10, 124

@@ -6,17 +6,17 @@ instant.
 """
 
 import functools
-import gc
-import os
 from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 from pkgutil import iter_modules
 from typing import Annotated, Any
 
 import typer
 
+from bayescale.cli.environment import explained
 from bayescale.cli.output import say, warnings_to_stderr
+from bayescale.cli.process import run
+from bayescale.cli.signals import farewell
 from bayescale.errors import BayescaleError, Exit, UsageError
 
 COMMANDS = "bayescale.cli.commands"
@@ -68,8 +68,15 @@ def guarded(function: Callable[..., None]) -> Callable[..., None]:
             say(f"error: {error}")
             raise typer.Exit(UsageError.exit_code) from error
         except KeyboardInterrupt as error:
-            say("interrupted; nothing was written.")
+            say(farewell(Exit.INTERRUPTED))
             raise typer.Exit(Exit.INTERRUPTED) from error
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:
+            if (known := explained(error)) is None:
+                raise
+            say(f"error: {known}")
+            raise typer.Exit(known.exit_code) from error
 
     return wrapped
 
@@ -92,19 +99,5 @@ fill(app)
 
 
 def main() -> None:
-    """Entry point of the ``bayescale`` command."""
-    # A short process with small matrices: a pool of BLAS threads costs more than it gives, and
-    # most objects made while importing live to the end, so looking for garbage finds none.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    gc.set_threshold(100_000, 50, 50)
-    # The library leaves JAX alone; a command line may keep compiled programs between processes.
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_cache_folder() / "jax"))
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
-    app()
-
-
-def _cache_folder() -> Path:
-    from platformdirs import user_cache_path
-
-    return user_cache_path("bayescale")
+    """Run the command line in a process of its own."""
+    run(app)

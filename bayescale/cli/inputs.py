@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bayescale.atomic_write import require_writable
 from bayescale.cli.output import json_out, say, show, untrusted, write
 from bayescale.errors import UsageError
 
@@ -137,7 +138,9 @@ def require_picture(path: Path | None) -> None:
     Raises
     ------
     UsageError
-        If the suffix is not that of a picture, or the folder does not exist.
+        If the suffix is not that of a picture.
+    OutputError
+        If there is no such folder, or nothing may be written there.
     """
     if path is None:
         return
@@ -148,8 +151,7 @@ def require_picture(path: Path | None) -> None:
             f"the figure cannot be written to '{path}': its suffix is '{path.suffix}' and must be "
             f"one of {', '.join(METADATA)}."
         )
-    if not path.parent.is_dir():
-        raise UsageError(f"the figure cannot be written to '{path}': there is no such folder.")
+    require_writable(path)
 
 
 def print_posterior(posterior: "Posterior", as_json: bool, force: bool) -> None:
@@ -215,7 +217,11 @@ def _groups_dict(posterior: "GroupPosterior") -> dict[str, Any]:
 
 
 def source_of(paths: list[Path], group: str | None) -> Any:
-    """One posterior, or the stack of several; of one group where it is named."""
+    """One posterior or saved stack, or the stack of several; of one group where it is named."""
+    if len(paths) == 1 and group is None:
+        from bayescale.posteriors.saved import load_saved
+
+        return load_saved(paths[0])
     named = load_named(paths, group)
     if len(named) == 1:
         return next(iter(named.values()))

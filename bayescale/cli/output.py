@@ -1,16 +1,23 @@
 """What the command line prints: results on stdout, progress and warnings on stderr."""
 
+import io
 import json
 import math
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bayescale.errors import BayescaleWarning, DiagnosticsWarning
+from bayescale.errors import (
+    BayescaleWarning,
+    DiagnosticsWarning,
+    Exit,
+    OutputError,
+    printable,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,9 +28,7 @@ SCHEMA = 1
 
 def json_out(payload: dict[str, Any]) -> None:
     """Print a payload with the version of its layout."""
-    typer.echo(
-        json.dumps({"schema_version": SCHEMA, **_finite(payload)}, indent=2, allow_nan=False)
-    )
+    _print(json.dumps({"schema_version": SCHEMA, **_finite(payload)}, indent=2, allow_nan=False))
 
 
 def _finite(value: Any) -> Any:
@@ -38,13 +43,35 @@ def _finite(value: Any) -> Any:
 
 
 def say(text: str) -> None:
-    """Print a line on stderr."""
-    typer.echo(text, err=True)
+    """Print a line on stderr; where nobody can be told, go on."""
+    with suppress(OSError):
+        typer.echo(printable(text), err=True)
 
 
 def write(text: str) -> None:
     """Print a line on stdout."""
-    typer.echo(text)
+    _print(printable(text))
+
+
+def _print(text: str) -> None:
+    """Print on stdout.
+
+    Raises
+    ------
+    typer.Exit
+        With code 0, where the reader of a pipe has seen enough.
+    OutputError
+        If it cannot be written.
+    """
+    try:
+        typer.echo(text)
+    except BrokenPipeError:
+        raise typer.Exit(Exit.DONE) from None
+    except OSError as error:
+        raise OutputError(
+            f"the standard output cannot be written ({error.strerror or error}); redirect it to "
+            "another place."
+        ) from error
 
 
 def untrusted(trusted: bool) -> None:
@@ -78,11 +105,15 @@ def rows(header: list[str], cells: list[list[str]]) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for position, name in enumerate(header):
         numeric = all(_is_number(row[position]) for row in cells)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(
+            Text(printable(name)), justify="right" if numeric else "left", overflow="fold"
+        )
     for row in cells:
-        table.add_row(*(Text(cell) for cell in row))
-    wide = None if sys.stdout.isatty() else 160
-    Console(width=wide).print(table)
+        table.add_row(*(Text(printable(cell)) for cell in row))
+    shown, terminal = io.StringIO(), sys.stdout.isatty()
+    console = Console(file=shown, force_terminal=terminal, width=None if terminal else 160)
+    console.print(table)
+    _print(shown.getvalue().removesuffix("\n"))
 
 
 def _is_number(cell: str) -> bool:
@@ -121,5 +152,7 @@ def warnings_to_stderr() -> Iterator[None]:
         warnings.simplefilter("always", BayescaleWarning)
         # The commands print diagnostics themselves.
         warnings.simplefilter("ignore", DiagnosticsWarning)
+        # What is compiled is kept where it can be, and compiled again where it cannot.
+        warnings.filterwarnings("ignore", message="Error (read|writ)ing persistent compilation")
         warnings.showwarning = show
         yield

@@ -9,8 +9,9 @@ longer warm-up and smaller steps.
 
 import math
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from functools import lru_cache, partial
+from threading import Event
 from typing import Any, NamedTuple
 
 import jax
@@ -187,17 +188,25 @@ class _Sampler:
 
     def draw(self, count: int, *, keep: bool = True) -> None:
         """Advance every chain by `count` draws; warm-up draws are not kept."""
+        stopped = Event()
         with ThreadPoolExecutor() as pool:
-            results = list(pool.map(partial(self._run, count=count), self._states))
+            try:
+                run = partial(self._run, count=count, stopped=stopped)
+                results = list(pool.map(run, self._states))
+            except BaseException:  # an interrupt: the threads stop after the chunk they are at
+                stopped.set()
+                raise
         self._states = [state for state, _ in results]
         if keep:
             for kept, (_, trace) in zip(self._traces, results, strict=True):
                 kept.append(trace)
 
-    def _run(self, state: HMCState, count: int) -> tuple[HMCState, Trace]:
+    def _run(self, state: HMCState, count: int, stopped: Event) -> tuple[HMCState, Trace]:
         chunks = []
         with jax.enable_x64(True):  # scoped to the thread
             for _ in range(math.ceil(count / CHUNK)):
+                if stopped.is_set():
+                    raise CancelledError
                 state, chunk = self._advance(state, self._target)
                 chunks.append({name: np.asarray(values) for name, values in chunk.items()})
         joined = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}

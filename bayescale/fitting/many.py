@@ -7,6 +7,7 @@ shape, has its own seeds, and may run in any process, so that the result does no
 there are.
 """
 
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
@@ -20,6 +21,7 @@ from bayescale.diagnosis import Diagnosis, Result, Status
 from bayescale.distributions.prior import Prior
 from bayescale.errors import DiagnosticsWarning, RunsError, UsageError
 from bayescale.fitting.chunk import NAME, Chunk, Fitted, fit_chunk
+from bayescale.fitting.finished import Finished
 from bayescale.fitting.resolve import Fittable, require_options, require_usable, resolve_each
 from bayescale.models.defaults import LAW
 from bayescale.models.drift_reference import REFERENCE, Drifting
@@ -151,6 +153,7 @@ def fit_many(
     client: Any = None,
     devices: Sequence[Any] | None = None,
     progress: Progress | None = None,
+    resume: str | os.PathLike | None = None,
 ) -> Fits:
     """Fit a law to many tables at once.
 
@@ -178,6 +181,9 @@ def fit_many(
         JAX devices over which the tables of a chunk are spread; JAX's default device if not given.
     progress
         Called with a few words after every chunk.
+    resume
+        Folder in which finished chunks are kept: the same call goes on from there, and gives what
+        it would have given without a stop.
 
     Returns
     -------
@@ -189,6 +195,8 @@ def fit_many(
         If a table cannot be used; the message names it.
     UsageError
         If there is no table, or the models differ in more than numbers.
+    OutputError
+        If finished chunks cannot be kept.
 
     Warns
     -----
@@ -205,6 +213,7 @@ def fit_many(
         _require_usable(index, table, model)
     rows = ROWS * -(-max(map(len, runs)) // ROWS)
     width = min(TABLES, len(runs))
+    finished = None if resume is None else Finished.at(resume)
 
     def attempt(places: Sequence[int], width: int, before: Sequence[Fitted] = ()) -> list[Fitted]:
         parts = [slice(i, i + width) for i in range(0, len(places), width)]
@@ -221,7 +230,7 @@ def fit_many(
             )
             for part in parts
         ]
-        return _run(chunks, client, devices, progress or silent)
+        return _run(chunks, client, devices, progress or silent, finished)
 
     fitted = attempt(range(len(runs)), width)
     failed = [i for i, one in enumerate(fitted) if one.failed]
@@ -280,14 +289,25 @@ def _require_usable(index: int, table: Runs, model: Model) -> None:
 
 
 def _run(
-    chunks: Sequence[Chunk], client: Any, devices: Sequence[Any] | None, progress: Progress
+    chunks: Sequence[Chunk],
+    client: Any,
+    devices: Sequence[Any] | None,
+    progress: Progress,
+    finished: Finished | None,
 ) -> list[Fitted]:
-    if client is not None:
-        futures = client.map(fit_chunk, chunks, retries=RETRIES, pure=False)
-        progress(f"{len(chunks)} chunks of tables on the cluster")
-        return [one for part in client.gather(futures) for one in part]
+    known = [None if finished is None else finished.chunk(chunk) for chunk in chunks]
+    left = [chunk for chunk, one in zip(chunks, known, strict=True) if one is None]
+    if client is not None and left:
+        futures = client.map(fit_chunk, left, retries=RETRIES, pure=False)
+        progress(f"{len(left)} chunks of tables on the cluster")
+        made = iter(client.gather(futures))
+    else:
+        made = (fit_chunk(chunk, devices) for chunk in left)
     out: list[Fitted] = []
-    for number, chunk in enumerate(chunks, start=1):
-        out += fit_chunk(chunk, devices)
+    for number, (chunk, one) in enumerate(zip(chunks, known, strict=True), start=1):
+        fitted = next(made) if one is None else one
+        if one is None and finished is not None:
+            finished.keep_chunk(chunk, fitted)
+        out += fitted
         progress(f"{number} of {len(chunks)} chunks of tables")
     return out

@@ -18,6 +18,7 @@ from jaxtyping import Array, Float
 from bayescale.distributions.families import FAMILIES
 from bayescale.distributions.prior import Prior
 from bayescale.distributions.support import Support
+from bayescale.forked import require_unforked
 from bayescale.models.model import Model
 from bayescale.models.observations import Observations
 from bayescale.models.priors import Priors
@@ -79,6 +80,9 @@ class Density:
     """
 
     model: Model
+
+    def __post_init__(self) -> None:
+        require_unforked()  # every engine comes by here before it computes
 
     @property
     def form(self) -> "Density":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bayescale.cost import AbstractCost
+from bayescale.forked import require_unforked
 from bayescale.models.drift import tilted
 from bayescale.planning.budget_line import BudgetLine, log_data, log_resources
 from bayescale.planning.objectives import AbstractObjective
@@ -47,6 +48,7 @@ def best_sizes(
     """
     import jax
 
+    require_unforked()
     shape = np.broadcast_shapes(
         log_budgets.shape, *(np.shape(array) for array in piece.parameters.values())
     )
@@ -83,6 +85,7 @@ def best_size(
     """
     import jax
 
+    require_unforked()
     laws = tuple(piece.law for piece in pieces)
     repeats = tuple(line.repeats(law) for law in laws)
     columns = [_numbers(piece) for piece in pieces]

@@ -7,7 +7,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from bayescale.atomic_write import replacing
+from bayescale.atomic_write import write_whole
 from bayescale.errors import UsageError
 from bayescale.plots import style
 
@@ -40,7 +40,9 @@ def save(figure: Figure, path: str | os.PathLike) -> Path:
     Raises
     ------
     UsageError
-        If the suffix is none of `METADATA`, or the file cannot be written.
+        If the suffix is none of `METADATA`.
+    OutputError
+        If the file cannot be written.
     """
     target = Path(path)
     suffix = target.suffix.lower()
@@ -52,12 +54,4 @@ def save(figure: Figure, path: str | os.PathLike) -> Path:
     image = BytesIO()
     with style.styled():
         figure.savefig(image, format=suffix[1:], dpi=DPI, metadata=METADATA[suffix])
-    try:
-        with replacing(target) as partial:
-            partial.write_bytes(image.getvalue())
-    except OSError as error:
-        raise UsageError(
-            f"the figure cannot be written to '{target}' ({error.strerror or error}); name another "
-            "path."
-        ) from error
-    return target
+    return write_whole(target, image.getvalue())

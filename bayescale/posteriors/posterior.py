@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
@@ -21,8 +21,9 @@ from bayescale.models.observations import Observations
 from bayescale.models.outliers import outlier_table
 from bayescale.posteriors.abstract import AbstractPosterior
 from bayescale.posteriors.describe import describe
+from bayescale.posteriors.described import described, parts_of
 from bayescale.posteriors.drifting import Drifting
-from bayescale.posteriors.file import read_posterior, write_posterior
+from bayescale.posteriors.file import KIND, read_posterior, require_kind, write_posterior
 from bayescale.posteriors.labelled import given_tree
 from bayescale.posteriors.prediction import FARTHEST, Prediction, points_of
 from bayescale.posteriors.prior_quantiles import prior_quantiles
@@ -30,7 +31,6 @@ from bayescale.posteriors.verdict import verdict
 from bayescale.runs.identifiable import are_few
 from bayescale.runs.table import Runs
 from theory.declaration.abstract_law import AbstractLaw
-from theory.errors import TheoryError
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -373,17 +373,11 @@ class Posterior(Drifting, AbstractPosterior):
         ------
         UsageError
             If the draws came without a model.
-        PosteriorFileError
+        OutputError
             If the file cannot be written.
         """
-        if self.model is None:
-            raise UsageError("draws made elsewhere have no model to save; save them as a table.")
-        about = {
-            "model": self.model.to_dict(),
-            "diagnosis": asdict(self.diagnosis),
-            "record": dict(self.record),
-        }
-        return write_posterior(self.data, about, Path(path))
+        told = described(self.model, self.diagnosis, self.record)
+        return write_posterior(self.data, told, Path(path))
 
     @classmethod
     def load(cls, path: str | os.PathLike, *, law: AbstractLaw | None = None) -> "Posterior":
@@ -392,20 +386,32 @@ class Posterior(Drifting, AbstractPosterior):
         Parameters
         ----------
         path
-            The netCDF file.
+            The netCDF file, of this version or of an older one.
         law
             The law, where it is not one of the catalogue; its formula must be the saved one.
 
         Raises
         ------
         PosteriorFileError
-            If the file is missing, damaged, of another format, or of another law.
+            If the file is missing, damaged, of a newer version, of another law, or of a stack.
         """
         source = Path(path)
         data, about = read_posterior(source)
-        try:
-            model = Model.from_dict(about["model"], law=law)
-        except (UsageError, TheoryError) as error:
-            raise PosteriorFileError(f"'{source}' cannot be used: {error}") from error
-        diagnosis = Diagnosis(**{kind: tuple(told) for kind, told in about["diagnosis"].items()})
-        return cls(model.law, model, data, diagnosis, about["record"])
+        require_kind(about, KIND, source)
+        return posterior_of(data, about, source, law)
+
+
+def posterior_of(
+    data: xr.DataTree, about: Mapping[str, Any], source: Path, law: AbstractLaw | None
+) -> Posterior:
+    """Posterior of draws, and of what a file says of them; see `Posterior.load`."""
+    model, diagnosis, record = parts_of(about, source, law)
+    found = Posterior(model.law, model, data, diagnosis, record)
+    try:
+        for name in (*(parameter.name for parameter in model.law.parameters), *found.sites):
+            found.draws[name].to_numpy().astype(np.float64)
+    except (KeyError, TypeError, ValueError) as error:
+        raise PosteriorFileError(
+            f"'{source}' cannot be used: draws are missing or damaged; fit again."
+        ) from error
+    return found

@@ -1,20 +1,29 @@
 """A mixture of posteriors of one table: predicts and plans with the uncertainty of the form."""
 
+import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from bayescale.diagnosis import Diagnosis
-from bayescale.errors import DiagnosticsWarning
+from bayescale.errors import DiagnosticsWarning, PosteriorFileError
 from bayescale.models.thinning import thinned, whole_shares
 from bayescale.posteriors.abstract import AbstractPosterior
-from bayescale.posteriors.posterior import Posterior
+from bayescale.posteriors.described import described
+from bayescale.posteriors.file import read_posterior, require_kind, write_posterior
+from bayescale.posteriors.posterior import Posterior, posterior_of
 from bayescale.posteriors.prediction import Prediction
+from theory.declaration.abstract_law import AbstractLaw
+
+KIND = "stack"
+"""What a saved stack calls itself."""
 
 CARRIES = 0.001
 """A law of less weight is not asked for its diagnostics."""
@@ -127,3 +136,78 @@ class Stack(AbstractPosterior):
             "members": {name: post.to_dict() for name, post in self.members.items()},
             **self.verdict(),
         }
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write all members with their weights to one netCDF file, whole or not at all.
+
+        Raises
+        ------
+        UsageError
+            If a member's draws came without a model.
+        OutputError
+            If the file cannot be written.
+        """
+        members = [
+            {"name": name, **described(post.model, post.diagnosis, post.record)}
+            for name, post in self.members.items()
+        ]
+        told = {
+            "kind": KIND,
+            "by": self.by,
+            "weights": dict(self.weights),
+            "scores": self.scores.to_dict(orient="split"),
+            "members": members,
+        }
+        groups = {_group(i): post.data for i, post in enumerate(self.members.values())}
+        return write_posterior(xr.DataTree(children=groups), told, Path(path))
+
+    @classmethod
+    def load(
+        cls, path: str | os.PathLike, *, laws: Mapping[str, AbstractLaw] | None = None
+    ) -> "Stack":
+        """Read what `save` wrote; the result predicts and plans identically.
+
+        Parameters
+        ----------
+        path
+            The netCDF file.
+        laws
+            Member -> its law, for those whose law is not one of the catalogue.
+
+        Raises
+        ------
+        PosteriorFileError
+            If the file is missing, damaged, of a newer version, of another law, or no stack.
+        """
+        source = Path(path)
+        data, about = read_posterior(source)
+        require_kind(about, KIND, source)
+        return stack_of(data, about, source, laws or {})
+
+
+def stack_of(
+    data: xr.DataTree, about: Mapping[str, Any], source: Path, laws: Mapping[str, AbstractLaw]
+) -> Stack:
+    """Stack of draws, and of what a file says of them; see `Stack.load`."""
+    try:
+        groups = {one["name"]: data[_group(i)] for i, one in enumerate(about["members"])}
+        members = {
+            one["name"]: posterior_of(
+                cast(xr.DataTree, groups[one["name"]]).copy(), one, source, laws.get(one["name"])
+            )
+            for one in about["members"]
+        }
+        scores = pd.DataFrame(**about["scores"]).rename_axis("law")
+        weights = {name: float(about["weights"][name]) for name in members}
+        return Stack(members, weights, scores, str(about["by"]))
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, PosteriorFileError):
+            raise
+        raise PosteriorFileError(
+            f"'{source}' cannot be used: what it says of its members is damaged; stack again."
+        ) from error
+
+
+def _group(index: int) -> str:
+    """Group of the file that holds a member."""
+    return f"member_{index}"

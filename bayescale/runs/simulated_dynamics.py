@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 
-from bayescale.atomic_write import replacing
-from bayescale.errors import UsageError
+from bayescale.atomic_write import require_writable, write_whole
+from bayescale.errors import OutputError, UsageError
 from bayescale.progress import Progress
 from theory.errors import did_you_mean
 
@@ -138,6 +138,8 @@ def simulate_dmft(
     ------
     UsageError
         If an option is wrong, or the file holds another experiment.
+    OutputError
+        If the file cannot be written; what was written before is kept.
     TheoryError
         If the simulation refuses its arguments.
     """
@@ -253,8 +255,11 @@ def summary(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _resume(target: Path, experiment: Experiment) -> pd.DataFrame:
     """Rows of the file, which must be of this experiment; none where there is no file."""
-    if not target.parent.is_dir():
-        raise UsageError(f"'{target}' cannot be written: there is no such folder.")
+    require_writable(target)
+    if target.exists() and not target.is_file():
+        raise OutputError(
+            f"'{target}' cannot be gone on with: it is a pipe or a device; name a file."
+        )
     if not target.exists():
         return pd.DataFrame(columns=[*POINT, "first", "draws", "mean", "squares"])
     import pyarrow as pa
@@ -285,10 +290,6 @@ def _write(target: Path, rows: pd.DataFrame, experiment: Experiment) -> None:
 
     table = pa.Table.from_pandas(rows, preserve_index=False)
     metadata = {**(table.schema.metadata or {}), OPTIONS: experiment.to_json().encode()}
-    try:
-        with replacing(target) as partial:
-            parquet.write_table(table.replace_schema_metadata(metadata), partial)
-    except OSError as error:
-        raise UsageError(
-            f"'{target}' cannot be written ({error.strerror}); what was written before is kept."
-        ) from error
+    image = pa.BufferOutputStream()
+    parquet.write_table(table.replace_schema_metadata(metadata), image)
+    write_whole(target, memoryview(image.getvalue()))

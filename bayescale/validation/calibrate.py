@@ -5,6 +5,7 @@ should cover at their nominal rate. Several laws and their stack are compared on
 a stack knows at a cut are the forecasts of earlier cuts.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -173,6 +174,7 @@ def calibrate(
     seed: int = 0,
     progress: Progress | None = None,
     client: Any = None,
+    resume: str | os.PathLike | None = None,
 ) -> Calibration:
     """Leave the future out: fit the runs below each cut, forecast those above.
 
@@ -197,6 +199,9 @@ def calibrate(
         Called with a few words at each stage.
     client
         A `distributed.Client` over which the fits of engine ``"batch"`` are spread; see `fit_many`.
+    resume
+        Folder in which finished fits are kept: the same call goes on from there, and gives what it
+        would have given without a stop.
 
     Returns
     -------
@@ -208,6 +213,8 @@ def calibrate(
         If the table is too small, or a given cut leaves too few runs on a side.
     UsageError
         If a name is unknown, or an option cannot be honoured.
+    OutputError
+        If finished fits cannot be kept.
 
     Warns
     -----
@@ -233,7 +240,14 @@ def calibrate(
     recipes = {name: recipe for name, (_, recipe) in zip(names, made, strict=True)}
     divided = divide(table, cuts, max(len(model.free) for model in models.values()) + 2)
     outlook = look_ahead(
-        table, recipes, divided, engine=engine, seed=seed, progress=progress, client=client
+        table,
+        recipes,
+        divided,
+        engine=engine,
+        seed=seed,
+        progress=progress,
+        client=client,
+        resume=resume,
     )
     stacked, weights = stack_ahead(outlook) if len(recipes) > 1 else ((), pd.DataFrame())
     drifts = {

@@ -4,9 +4,11 @@ That is the direction in which a scaling law is used. All fits, of every law at 
 tables of `fit_many`, or fits of another engine.
 """
 
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ import pandas as pd
 from bayescale.diagnosis import Status
 from bayescale.errors import DiagnosticsWarning, UsageError
 from bayescale.fitting.chunk import NAME
+from bayescale.fitting.finished import Finished
 from bayescale.fitting.fit import fit
 from bayescale.fitting.many import counted, fit_many
 from bayescale.models.model import Model
@@ -75,6 +78,7 @@ def look_ahead(
     seed: int = 0,
     progress: Progress | None = None,
     client: Any = None,
+    resume: str | os.PathLike | None = None,
 ) -> Outlook:
     """Fit every law to the past of every cut, and forecast its future.
 
@@ -88,7 +92,7 @@ def look_ahead(
         Divisions of the table.
     engine
         ``"batch"`` (`fit_many`), or the engine of `fit`.
-    seed, progress, client
+    seed, progress, client, resume
         As for `fit_many`.
 
     Raises
@@ -108,7 +112,9 @@ def look_ahead(
     posteriors, forecasts = {}, {}
     for name, recipe in recipes.items():
         models = _alike([recipe(table) for table in past])
-        posteriors[name] = _fits(past, models, engine, seed=seed, progress=progress, client=client)
+        posteriors[name] = _fits(
+            past, models, engine, seed=seed, progress=progress, client=client, resume=resume
+        )
         forecasts[name] = tuple(
             forecast(post, table, force=True)
             for post, table in zip(posteriors[name], future, strict=True)
@@ -126,22 +132,35 @@ def look_ahead(
 
 
 def _fits(
-    tables: Sequence[Runs], models: Sequence[Model], engine: str, *, client: Any, **options: Any
+    tables: Sequence[Runs],
+    models: Sequence[Model],
+    engine: str,
+    *,
+    seed: int,
+    progress: Progress | None,
+    client: Any,
+    resume: str | os.PathLike | None,
 ) -> tuple[Posterior, ...]:
     """Posteriors by the batch engine or by another; what is told of each is told of all later."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DiagnosticsWarning)
         if engine == NAME:
-            return tuple(fit_many(tables, models, client=client, **options))
+            fits = fit_many(
+                tables, models, seed=seed, progress=progress, client=client, resume=resume
+            )
+            return tuple(fits)
         if client is not None:
             raise UsageError(
                 f"client= spreads the tables of engine '{NAME}' and was given beside "
                 f"engine='{engine}'; leave out one of them."
             )
-        return tuple(
-            fit(table, model, engine=engine, **options)
-            for table, model in zip(tables, models, strict=True)
-        )
+        finished = None if resume is None else Finished.at(resume)
+        found = []
+        for table, model in zip(tables, models, strict=True):
+            make = partial(fit, table, model, engine=engine, seed=seed, progress=progress)
+            kept = finished and finished.posterior(table, model, engine, seed, make)
+            found.append(kept or make())
+        return tuple(found)
 
 
 def outlook_of(

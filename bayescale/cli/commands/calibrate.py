@@ -7,7 +7,8 @@ import typer
 
 from bayescale.cli.inputs import require_picture
 from bayescale.cli.options import AsJson, Likelihood, Seed, Table, listed
-from bayescale.cli.output import json_out, progress_line, show, write
+from bayescale.cli.output import json_out, progress_line, say, show, write
+from bayescale.cli.signals import Stopped
 from bayescale.cli.table_options import Read, reads_table, unread
 from bayescale.models.defaults import LIKELIHOOD
 
@@ -35,6 +36,10 @@ def calibrate(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Draw the calibration to this file.")
     ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="Folder for finished fits: the same call goes on from there."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Forecast the larger runs of a table from the smaller ones, and say whether that held."""
@@ -43,16 +48,22 @@ def calibrate(
 
     require_picture(output)
     runs = read(table)
-    with progress_line() as progress:
-        result = run_calibrate(
-            runs,
-            law or LAWS,
-            cuts=cut,
-            likelihood=likelihood,
-            engine=engine,
-            seed=seed,
-            progress=progress,
-        )
+    try:
+        with progress_line() as progress:
+            result = run_calibrate(
+                runs,
+                law or LAWS,
+                cuts=cut,
+                likelihood=likelihood,
+                engine=engine,
+                seed=seed,
+                progress=progress,
+                resume=resume,
+            )
+    except (KeyboardInterrupt, Stopped):
+        if resume is not None:
+            say(f"finished fits are in '{resume}', and the same call goes on from there.")
+        raise
     if output is not None:
         from bayescale import plots
 

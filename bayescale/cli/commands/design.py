@@ -5,10 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from bayescale.atomic_write import require_writable, write_whole
 from bayescale.cli.inputs import require_picture, source_of
 from bayescale.cli.options import Cost
 from bayescale.cli.output import json_out, say, show, untrusted
-from bayescale.errors import RunsError, UsageError
+from bayescale.errors import RunsError
 
 if TYPE_CHECKING:
     from bayescale.designing.design import Design
@@ -59,7 +60,9 @@ def design(
     from bayescale.designing.design import design as run_design
 
     as_table = output is not None and output.suffix.lower() == ".csv"
-    if not as_table:
+    if output is not None and as_table:
+        require_writable(output)
+    else:
         require_picture(output)
     caps: dict[str, Any] = {"N_max": n_max, "D_max": d_max}
     source = source_of(posterior, group)
@@ -80,7 +83,7 @@ def design(
         **{name: cap for name, cap in caps.items() if cap is not None},
     )
     if output is not None and as_table:
-        _save(found, output)
+        write_whole(output, found.runs().to_csv(index=False).encode())
     elif output is not None:
         from bayescale import plots
 
@@ -100,23 +103,6 @@ def _print(found: "Design") -> None:
     if found.running is not None:
         show(found.running)
     say(found.worth.sentence(found.at))
-
-
-def _save(found: "Design", path: Path) -> None:
-    """Write the runs as CSV, whole or not at all.
-
-    Raises
-    ------
-    UsageError
-        If the file cannot be written.
-    """
-    from bayescale.atomic_write import replacing
-
-    try:
-        with replacing(path) as partial:
-            found.runs().to_csv(partial, index=False)
-    except OSError as error:
-        raise UsageError(f"'{path}' cannot be written: {error.strerror or error}.") from None
 
 
 def _read(path: Path, option: str) -> Any:

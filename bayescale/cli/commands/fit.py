@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bayescale.atomic_write import require_writable
 from bayescale.cli.inputs import pairs, print_posterior
 from bayescale.cli.options import (
     AsJson,
@@ -55,6 +56,8 @@ def fit(
     from bayescale.distributions.prior import Prior
     from bayescale.fitting.fit import fit as run_fit
 
+    if output is not None:
+        require_writable(output)
     priors = {n: Prior.parse(v) for n, v in pairs(prior, "prior", "q=1").items()}
     runs = read(table)
     options: dict[str, Any] = {"engine": engine, "likelihood": likelihood, "prior": priors}

@@ -18,6 +18,7 @@ import numpy as np
 
 from bayescale.engines.attempts import MAXIMUM, Attempt, failure, persist, suffices
 from bayescale.engines.engine import AbstractEngine, Sampling
+from bayescale.engines.interrupts import never_truncated, require_complete
 from bayescale.engines.mode import start_of_chains
 from bayescale.models.density import Density
 from bayescale.models.draws import Draws
@@ -79,7 +80,9 @@ class Engine(AbstractEngine):
             count = FIRST if draws is None else draws
             while True:
                 progress(f"NUTS: {sampling.chains} chains of {attempt.warmup} + {count} draws")
-                tree = sampler(count, attempt)
+                with never_truncated():
+                    tree = sampler(count, attempt)
+                require_complete(tree, sampling.chains, count)
                 if not sampling.judged or suffices(positions(tree), progress):
                     return tree
                 count = min(2 * count, MAXIMUM)

@@ -167,7 +167,7 @@ def test_a_bad_table_exits_3_with_one_sentence(fault: str, tmp_path: Path) -> No
         (("fit", "TABLE", "--likelihood", "student"), 2, "Did you mean 'studentt'"),
         (("fit", "TABLE", "--groups", "corpus"), 3, "no column 'corpus'"),
         (("calibrate", "TABLE", "-o", "plot.bmp"), 2, "must be one of .png, .pdf, .svg"),
-        (("calibrate", "TABLE", "-o", "absent/plot.png"), 2, "there is no such folder"),
+        (("calibrate", "TABLE", "-o", "absent/plot.png"), 3, "there is no such folder"),
         (("calibrate", "TABLE", "--law", "chinchila"), 2, "Did you mean 'chinchilla'"),
         (("calibrate", "TABLE", "--cut", "1e10"), 3, "leaves 0 runs below"),
         (("calibrate", "TABLE", "--law", "share", "--law", "share"), 2, "named twice"),

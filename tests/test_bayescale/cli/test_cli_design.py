@@ -46,7 +46,7 @@ def test_several_laws_are_stacked(saved: Path, other: Path) -> None:
         (("--budget", "-3", "--at", "1e23", "--single-law"), 2, "budget must be a positive number"),
         ((*ASKED, "--single-law", "--candidates", "absent.csv"), 3, "cannot be read as a table"),
         ((*ASKED, "--single-law", "-o", "next.txt"), 2, "its suffix is '.txt'"),
-        ((*ASKED, "--single-law", "-o", "no/such/folder.csv"), 2, "cannot be written"),
+        ((*ASKED, "--single-law", "-o", "no/such/folder.csv"), 3, "cannot be written"),
         ((*ASKED, "--single-law", "--n-max", "3"), 2, "no run of at most"),
     ],
 )

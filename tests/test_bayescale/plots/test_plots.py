@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 import bayescale as bs
 from bayescale import plots
 from bayescale.diagnosis import Diagnosis
-from bayescale.errors import DiagnosticsRefused, UsageError
+from bayescale.errors import DiagnosticsRefused, OutputError, UsageError
 from bayescale.models.draws import Draws
 from bayescale.plots import style
 from bayescale.posteriors.labelled import to_tree
@@ -429,7 +429,7 @@ def test_save_refuses_an_unknown_suffix_and_an_absent_folder(tmp_path: Any) -> N
     figure = Figure(figsize=(2, 1))
     with pytest.raises(UsageError, match=r"one of \.png, \.pdf, \.svg"):
         plots.save(figure, tmp_path / "plot.bmp")
-    with pytest.raises(UsageError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written: there is no such folder"):
         plots.save(figure, tmp_path / "absent" / "plot.png")
     assert not list(tmp_path.iterdir())
 
@@ -442,7 +442,7 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Any, monkeypatch: pytest.Mo
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pathlib.Path.replace", full)
-    with pytest.raises(UsageError, match="No space left"):
+    with pytest.raises(OutputError, match="its disk is full"):
         plots.save(Figure(figsize=(2, 1)), path)
     assert path.read_bytes() == b"old"
     assert [file.name for file in tmp_path.iterdir()] == ["plot.png"]

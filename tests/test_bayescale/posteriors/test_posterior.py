@@ -12,7 +12,13 @@ import xarray as xr
 from scipy import stats
 
 import bayescale as bs
-from bayescale.errors import DiagnosticsRefused, DiagnosticsWarning, PosteriorFileError, UsageError
+from bayescale.errors import (
+    DiagnosticsRefused,
+    DiagnosticsWarning,
+    OutputError,
+    PosteriorFileError,
+    UsageError,
+)
 from bayescale.models import pointwise as pointwise_module
 from bayescale.models.density import Density
 from bayescale.models.noise import Noise
@@ -305,7 +311,7 @@ def test_a_foreign_netcdf_file_is_one_sentence(tmp_path: Path) -> None:
 def test_nothing_is_left_behind_when_writing_fails(ladder: bs.Posterior, tmp_path: Path) -> None:
     target = tmp_path / "folder"
     target.mkdir()
-    with pytest.raises(PosteriorFileError, match="cannot be written"):
+    with pytest.raises(OutputError, match="cannot be written: it is a folder"):
         ladder.save(target)
     assert list(tmp_path.iterdir()) == [target]
 

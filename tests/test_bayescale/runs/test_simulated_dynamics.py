@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bayescale.errors import UsageError
+from bayescale.errors import OutputError, UsageError
 from bayescale.runs import simulated_dynamics as _simulate
 from bayescale.runs.simulated_dynamics import simulate_dmft
 from theory.errors import TheoryError
@@ -98,7 +98,7 @@ def test_files_that_cannot_be_used_are_refused(tmp_path):
     pd.DataFrame({"N": [1.0]}).to_parquet(path)
     with pytest.raises(UsageError, match="not written by a simulation"):
         simulate_dmft(path, draws=2, **AT)
-    with pytest.raises(UsageError, match="no such folder"):
+    with pytest.raises(OutputError, match="no such folder"):
         simulate_dmft(tmp_path / "none" / "out.parquet", draws=2, **AT)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from bayescale.cli.output import json_out, progress_line, say, show
-from bayescale.errors import Exit, UsageError
+from bayescale.cli.signals import Stopped
 
 
 def dmft(
@@ -62,11 +62,9 @@ def dmft(
                 progress=progress,
                 **{name: value for name, value in given.items() if value is not None},
             )
-    except KeyboardInterrupt:
-        say(f"interrupted; finished draws are in '{output}', and the same call goes on from there.")
-        raise typer.Exit(Exit.INTERRUPTED) from None
-    except OSError as error:
-        raise UsageError(f"'{output}' cannot be written: {error.strerror or error}.") from None
+    except (KeyboardInterrupt, Stopped):
+        say(f"finished draws are in '{output}', and the same call goes on from there.")
+        raise
     if as_json:
         json_out({"points": table.to_dict(orient="records"), "seed": seed})
         return
