@@ -34,7 +34,7 @@ ROWS = {
         "__main__",
     ),
 }
-MOST_FLOORS, MOST_ARROWS = 10, 124
+MOST_FLOORS, MOST_ARROWS = 10, 134
 NOT_IN_THEORY = {"bayescale", "numpyro", "pymc", "pandas", "arviz", "xarray"}
 
 MODULES = {

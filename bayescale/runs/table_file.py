@@ -1,11 +1,12 @@
 """A table of runs written to a file: Parquet, which keeps its provenance, or CSV."""
 
+import io
 import json
 from pathlib import Path
 
 import pandas as pd
 
-from bayescale.atomic_write import replacing
+from bayescale.atomic_write import require_writable, write_whole
 from bayescale.errors import UsageError
 from bayescale.runs.readers.parquet import PROVENANCE
 from bayescale.runs.table import Runs
@@ -21,15 +22,16 @@ def require_table(target: Path) -> None:
     Raises
     ------
     UsageError
-        If the ending is neither ``.parquet`` nor ``.csv``, or there is no such folder.
+        If the ending is neither ``.parquet`` nor ``.csv``.
+    OutputError
+        If it could not be written.
     """
     if target.suffix.lower() not in SUFFIXES:
         raise UsageError(
             f"the table cannot be written to '{target}': its ending is '{target.suffix}' and must "
             f"be one of {', '.join(SUFFIXES)}."
         )
-    if not target.parent.is_dir():
-        raise UsageError(f"the table cannot be written to '{target}': there is no such folder.")
+    require_writable(target)
 
 
 def write_table(runs: Runs, target: Path) -> None:
@@ -48,28 +50,28 @@ def write_table(runs: Runs, target: Path) -> None:
     Raises
     ------
     UsageError
+        If the ending is neither ``.parquet`` nor ``.csv``.
+    OutputError
         If it cannot be written.
     """
     require_table(target)
-    try:
-        with replacing(target) as partial:
-            if target.suffix.lower() == ".csv":
-                plain = runs.table.map(_safe)
-                plain.columns = [_safe(name) for name in plain.columns]
-                plain.to_csv(partial, index=False)
-            else:
-                _write_parquet(runs, partial)
-    except OSError as error:
-        raise UsageError(f"'{target}' cannot be written: {error.strerror or error}.") from error
+    buffer = io.BytesIO()
+    if target.suffix.lower() == ".csv":
+        plain = runs.table.map(_safe)
+        plain.columns = [_safe(name) for name in plain.columns]
+        plain.to_csv(buffer, index=False)
+    else:
+        _write_parquet(runs, buffer)
+    write_whole(target, buffer.getbuffer())
 
 
-def _write_parquet(runs: Runs, path: Path) -> None:
+def _write_parquet(runs: Runs, buffer: io.BytesIO) -> None:
     import pyarrow as pa
     from pyarrow import parquet
 
     table = pa.Table.from_pandas(_plain(runs.table), preserve_index=False)
     metadata = {PROVENANCE: json.dumps(list(runs.provenance)).encode()}
-    parquet.write_table(table.replace_schema_metadata(metadata), path)
+    parquet.write_table(table.replace_schema_metadata(metadata), buffer)
 
 
 def _plain(table: pd.DataFrame) -> pd.DataFrame:
