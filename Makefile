@@ -62,7 +62,7 @@ check: $(DEV) ## Lint, format, types, and which module may import which
 
 docs: $(DOCS) ## Build the documentation site into build/docs, without network
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs -q build --strict
-	@echo "open build/docs/index.html"
+	@echo "open build/docs/index.html; its search needs a server, as in python -m http.server -d build/docs"
 
 bench: $(TEST) ## Time and memory: command line, many tables, plans, designs, dynamics
 	@$(BIN)/python tests/benchmarks/cli.py

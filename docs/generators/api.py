@@ -30,7 +30,7 @@ def pages() -> dict[str, str]:
         rows += [[f"[`bs.{n}`]({room}.md#{path})", sentence(_thing(path))] for n, path in found]
     return {
         "api/index.md": page("API", told, table(["name", "what it is"], sorted(rows))),
-        **{f"api/{room}.md": _page(room, found) for room, found in rooms.items()},
+        **{f"api/{room}.md": _page(room, found) for room, found in sorted(rooms.items())},
     }
 
 

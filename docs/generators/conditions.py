@@ -17,7 +17,7 @@ def pages() -> dict[str, str]:
     modules = folder.modules(folder_of_conditions)
     for module in sorted(modules, key=lambda one: one.CONDITION.code):
         code = module.CONDITION.code
-        claimed = [f"[`{n}`](../laws/{n}.md)" for n, law in known.items() if code in law.claims]
+        claimed = [f"[`{n}`](laws/{n}.md)" for n, law in known.items() if code in law.claims]
         asked = sentence(module).removeprefix(f"{code}: ")
         told += [
             f"## {code}",
@@ -32,4 +32,4 @@ def pages() -> dict[str, str]:
         "domains, SUPPORTED by a search that found nothing, REFUTED by a witness at 50 digits, or "
         "UNKNOWN."
     )
-    return {"conditions/index.md": page("Conditions of laws", intro, rest(judging), *told)}
+    return {"conditions.md": page("Conditions of laws", intro, rest(judging), *told)}

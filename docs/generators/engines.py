@@ -3,6 +3,7 @@
 from importlib import import_module
 
 from bayescale.engines import ENGINES
+from docs.advice import when
 from docs.markdown import code, home, index, page, rest, sentence, shown
 
 TITLE, UNDER = "Engines", "Choose"
@@ -29,6 +30,7 @@ def _page(name: str, kind: type) -> str:
         f"`{name}`",
         sentence(module),
         rest(module),
+        when(f"engines/{name}.md"),
         code(f'post = bs.fit(runs, engine="{name}", seed=0)'),
         code(f"bayescale fit runs.csv --engine {name} -o fit.nc", "sh"),
         shown(home(kind), members=False, show_bases=False, heading_level=2),

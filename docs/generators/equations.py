@@ -21,10 +21,9 @@ EQUATION = re.compile(r"\beqs?\.\s*\(?[A-Z]?\d")
 def pages() -> dict[str, str]:
     """The one page."""
     laws = [
-        [law.source, f"[`{name}`](../laws/{name}.md)"]
-        for name, law in theory.laws.catalogue().items()
+        [law.source, f"[`{name}`](laws/{name}.md)"] for name, law in theory.laws.catalogue().items()
     ]
-    costs = [[one.source, f"[`{name}`](../costs/{name}.md)"] for name, one in COSTS.items()]
+    costs = [[one.source, f"[`{name}`](costs/{name}.md)"] for name, one in COSTS.items()]
     regimes = [
         [
             f"`{one.name}`",
@@ -41,7 +40,7 @@ def pages() -> dict[str, str]:
         if one.published
     ]
     return {
-        "equations/index.md": page(
+        "equations.md": page(
             "Equations of papers, and where they live",
             "References are in `bayescale/references.bib`.",
             "## Laws",

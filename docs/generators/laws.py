@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import theory.laws
 from bayescale.models.model import Model
+from docs.advice import when
 from docs.markdown import code, page, sentence, table
 from theory import folder
 from theory.admissibility.admissible import conditions
@@ -52,6 +53,7 @@ def _page(law: AbstractLaw) -> str:
         if law.verified
         else "!!! warning\n    The formula was seen neither in its paper nor in independent texts "
         "about it.",
+        when(f"laws/{law.name}.md"),
         f"**What a table needs.** Columns for {_sizes(law)} and the loss.",
         code(f'post = bs.fit(runs, law="{law.name}", seed=0)'),
         code(f"bayescale fit runs.csv --law {law.name} -o fit.nc", "sh"),
@@ -86,10 +88,10 @@ def _priors(law: AbstractLaw) -> str:
 
 def _claims(law: AbstractLaw) -> Iterator[str]:
     if not law.claims:
-        yield "It claims none of the [conditions](../conditions/index.md)."
+        yield "It claims none of the [conditions](../conditions.md)."
     titles = {code: one.title for code, one in conditions().items()}
     for claim in law.claims:
-        yield f"- [{claim}](../conditions/index.md#{claim.lower()}): {titles[claim]}"
+        yield f"- [{claim}](../conditions.md#{claim.lower()}): {titles[claim]}"
     yield f"\n`bayescale check {law.name}` proves, supports or refutes each of them."
 
 

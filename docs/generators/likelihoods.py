@@ -3,6 +3,7 @@
 from dataclasses import fields
 
 from bayescale.models import likelihoods
+from docs.advice import when
 from docs.markdown import code, home, index, page, sentence, shown, table
 
 TITLE, UNDER = "Likelihoods", "Choose"
@@ -35,6 +36,7 @@ def _page(name: str, kind: type[likelihoods.AbstractLikelihood]) -> str:
         pass
     return page(
         f"`{name}`",
+        when(f"likelihoods/{name}.md"),
         code(f'post = bs.fit(runs, likelihood="{call}", seed=0)'),
         code(f'bayescale fit runs.csv --likelihood "{call}" -o fit.nc', "sh"),
         shown(home(kind), members=False, show_root_heading=False, show_bases=False),

@@ -13,7 +13,7 @@ TITLE, UNDER = "What is read", "Reference"
 def pages() -> dict[str, str]:
     """The one page."""
     return {
-        "tables/index.md": page(
+        "tables.md": page(
             "What is read",
             "## Formats of logs",
             "`bayescale read PATHS` and `bs.read_logs(paths)` recognise each file by its content; "
@@ -25,7 +25,7 @@ def pages() -> dict[str, str]:
             _listed("bayescale.runs.readers"),
             "## Checks of the audit",
             "`bayescale audit TABLE` and `bs.audit(runs)` look for what a fit would not show. What "
-            "is found is told in [How to read the gate](../gate.md).",
+            "is found is told in [How to read the gate](gate.md).",
             table(
                 ["check", "what it looks for"],
                 [

@@ -36,7 +36,8 @@ def wrong_commands(text: str) -> list[str]:
         words = shlex.split(line, comments=True)
         if words[:1] != ["bayescale"]:
             continue
-        command, rest = get_command(app), words[1:]
+        command: Any = get_command(app)
+        rest = words[1:]
         try:
             while hasattr(command, "commands"):
                 command, rest = command.commands[rest[0]], rest[1:]
@@ -107,6 +108,26 @@ def wrong_calls(code: str) -> Iterator[str]:
 
 def test_every_command_is_one_that_the_command_line_takes(pages):
     assert {path: wrong for path, text in pages.items() if (wrong := wrong_commands(text))} == {}
+
+
+def options(group: Any) -> Iterator[str]:
+    for one in getattr(group, "commands", {}).values():
+        yield from options(one)
+    for parameter in group.params:
+        yield from (*parameter.opts, *parameter.secondary_opts)
+
+
+def test_every_option_that_a_text_names_is_one_of_some_command(pages):
+    known = {*options(get_command(app)), "--help"}
+    named = {
+        option
+        for path, text in pages.items()
+        for span in re.findall(r"`([^`\n]+)`", text)
+        if span.startswith(("--", "-o", "bayescale "))
+        for option in re.findall(r"(?<![\w-])--[\w-]+", span)
+    }
+    assert len(named) > 30
+    assert named <= known
 
 
 def test_every_call_in_python_exists_with_its_parameters(pages):

@@ -52,7 +52,7 @@ def members(module: ModuleType) -> list[str]:
 
 def public_names() -> list[str]:
     found = []
-    for name in (name for name in bs.__all__ if not name.startswith("_")):
+    for name in (name for name in dir(bs) if not name.startswith("_")):
         thing = getattr(bs, name)
         inner = members(thing) if isinstance(thing, ModuleType) else []
         found += [f"{name}.{one}" for one in inner] if inner else [name]
@@ -89,6 +89,19 @@ def test_each_thing_of_a_registry_has_a_page_that_its_list_names(generated, kind
     told = row.split("|")[2].strip()
     assert len(told) > 4, "the list says nothing of it"
     assert "```" in page, "a page shows how the thing is used"
+
+
+def test_a_row_of_advice_is_on_the_page_that_it_names(generated):
+    from docs.advice import OTHERWISE
+
+    assert "**When.** D/N is constant, or only one size varies." in generated["laws/power.md"]
+    unnamed = [
+        name
+        for kind in ("likelihoods", "engines")
+        for name in KINDS[kind]
+        if OTHERWISE in generated[f"{kind}/{name}.md"]
+    ]
+    assert unnamed == [], "say in docs/choosing.md when to use it"
 
 
 def test_no_page_is_left_of_what_is_gone(generated):
