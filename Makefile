@@ -7,10 +7,12 @@ BIN := $(VENV)/bin
 PIP_INSTALL = $(BIN)/python -m pip -qq --disable-pip-version-check install --no-compile
 INPUTS := pyproject.toml constraints.txt Makefile
 
-# Stamps: .run is the package with what it needs, .test adds the test group, .dev the tools too.
+# Stamps: .run is the package with what it needs, .test adds the test group, .dev the tools too;
+# .docs adds to .run what builds the site.
 RUN := $(VENV)/.run
 TEST := $(VENV)/.test
 DEV := $(VENV)/.dev
+DOCS := $(VENV)/.docs
 
 # Where it is set, every process compiles thousands of modules anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -18,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help install demo test test-all test-portable check bench calibration clean
+.PHONY: help install demo test test-all test-portable check docs bench calibration clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -58,6 +60,10 @@ check: $(DEV) ## Lint, format, types, and which module may import which
 	@echo "layers"
 	@$(BIN)/python -m pytest -q tests/test_layers.py
 
+docs: $(DOCS) ## Build the documentation site into build/docs, without network
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs -q build --strict
+	@echo "open build/docs/index.html; its search needs a server, as in python -m http.server -d build/docs"
+
 bench: $(TEST) ## Time and memory: command line, many tables, plans, designs, dynamics
 	@$(BIN)/python tests/benchmarks/cli.py
 	@$(BIN)/python tests/benchmarks/batch.py loop
@@ -90,6 +96,12 @@ $(DEV): $(INPUTS) | $(BIN)/python
 	@$(PIP_INSTALL) --upgrade pip
 	@$(PIP_INSTALL) -c constraints.txt -e . --group dev
 	@touch $(RUN) $(TEST) $(DEV)
+
+$(DOCS): $(INPUTS) | $(BIN)/python
+	@echo "Installing bayescale and what builds its documentation in $(VENV) ..."
+	@$(PIP_INSTALL) --upgrade pip
+	@$(PIP_INSTALL) -c constraints.txt -e . --group docs
+	@touch $(RUN) $(DOCS)
 
 # Expanded only when $(VENV) has to be made, before anything is.
 ask = $(shell $(PYTHON) -c 'import sys; print($(1))' 2>/dev/null)

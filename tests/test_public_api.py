@@ -7,6 +7,8 @@ After a change that is meant:
 
 import difflib
 import inspect
+import subprocess
+import sys
 from collections.abc import Iterator
 from enum import Enum
 from pathlib import Path
@@ -87,6 +89,24 @@ def test_the_public_names_are_those_of_the_snapshot():
         f"the public names changed:\n{change}\nIf this is meant, say so in CHANGELOG.md and run "
         f"python tests/{Path(__file__).name} > tests/reference/{SNAPSHOT.name}"
     )
+
+
+FIRST = """
+import importlib, sys
+for name in sys.argv[1:]:
+    for one in [one for one in sys.modules if one.split(".")[0] == "bayescale"]:
+        del sys.modules[one]
+    assert importlib.import_module("bayescale").__getattr__(name)
+"""
+
+
+def test_a_public_module_is_found_before_anything_else_was_imported():
+    modules = [name for name in bayescale.__all__ if inspect.ismodule(getattr(bayescale, name))]
+    assert len(modules) > 4
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST, *modules], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 if __name__ == "__main__":

@@ -34,11 +34,7 @@ def test_help_tells_every_exit_code(command):
     assert Exit.sentence() in help_of(*command)
 
 
-def test_the_readme_tells_every_exit_code():
-    assert Exit.sentence().rstrip(".") in (REPOSITORY / "README.md").read_text("utf-8")
-
-
-@pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("name", ["docs/start.md", "CHANGELOG.md"])
 def test_what_a_text_says_of_an_exit_code_is_its_meaning(name):
     told = TOLD.findall((REPOSITORY / name).read_text("utf-8"))
     assert told

@@ -1,4 +1,4 @@
-"""Published numbers and the claims of the README, on the digitised Chinchilla runs."""
+"""Published numbers and the claims of docs/measured.md, on the digitised Chinchilla runs."""
 
 import json
 import warnings
