@@ -80,7 +80,7 @@ def _fits(table: Audited, name: str, rows: np.ndarray, by: float) -> bool:
     rest = np.delete(np.arange(len(table.runs)), rows)
     log = table.logs[name].copy()
     log[rows] += by
-    if not _among(log[rows], log[rest]):
+    if not _among(log[rows], log[rest], GAP / 2):
         return False
     moved = [log if other == name else x for other, x in table.logs.items()]
     log_loss = np.log(table.runs.loss)
@@ -129,9 +129,12 @@ def _beyond_a_gap(log: np.ndarray) -> np.ndarray:
     return np.sort(low if low.size <= high.size else high)
 
 
-def _among(some: np.ndarray, others: np.ndarray) -> bool:
-    """Whether moved rows come to lie among the others, or near them."""
-    return bool(some.min() > others.min() - GAP / 2 and some.max() < others.max() + GAP / 2)
+def _among(some: np.ndarray, others: np.ndarray, margin: float = 0.0) -> bool:
+    """Whether moved rows come to lie among the others.
+
+    A row outside them has leverage: a surface goes through it whatever its loss.
+    """
+    return bool(some.min() > others.min() - margin and some.max() < others.max() + margin)
 
 
 def _noise(table: Audited, name: str, log: np.ndarray) -> float:
