@@ -22,13 +22,14 @@ ROWS = {
         "admissibility",
     ),
     "bayescale": (
-        "errors progress registry atomic_write _version",
+        "errors progress registry atomic_write notebook _version",
         "aliases distributions runs cost diagnosis",
         "models logs auditing",
         "engines posteriors",
         "planning fitting",
         "validation designing forms",
         "plots",
+        "reporting",
         "cli",
     ),
 }
