@@ -33,7 +33,7 @@ ROWS = {
         "cli",
     ),
 }
-MOST_FLOORS, MOST_ARROWS = 10, 124
+MOST_FLOORS, MOST_ARROWS = 10, 136
 NOT_IN_THEORY = {"bayescale", "numpyro", "pymc", "pandas", "arviz", "xarray"}
 
 MODULES = {

@@ -46,7 +46,7 @@ class Audit(Shown):
         return pd.DataFrame(rows, columns=columns)
 
     def _short_table(self) -> pd.DataFrame:
-        return self.table()[["severity", "check", "command"]]
+        return self.table().drop(columns=["sentence", "handle"])
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""
