@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from bayescale.errors import UsageError
 from bayescale.planning.result import Plan
 from bayescale.posteriors.abstract import AbstractPosterior
 from bayescale.reporting.blocks import PlannerBlock
@@ -53,11 +54,17 @@ def planner(
     DiagnosticsRefused
         If the gate refuses and `force` is not given.
     UsageError
-        If the law or the cost is not one that the page can compute, or the file cannot be written.
+        If the law or the cost is not one that the page can compute, the posterior is of several
+        groups, or the file cannot be written.
     """
     require_page(Path(path))
     subject = Subject.of(posterior, plan)
     subject.diagnosis.require(force=force)
+    if subject.groups is not None:
+        raise UsageError(
+            "the planner page is of one group; pass one group's posterior, such as "
+            f"post.group('{subject.groups.groups[0]}') (--group)."
+        )
     block = PlannerBlock(planner_data(subject.posterior, plan, draws))
     section = Written("planner", "What to train with a budget, and for a target", [block])
     text = render(f"Planner: {subject.table}", lead_of(subject), subject.diagnosis, [section])

@@ -15,7 +15,9 @@ import pytest
 import bayescale as bs
 from bayescale.diagnosis import Diagnosis
 from bayescale.errors import DiagnosticsRefused, UsageError
+from bayescale.models.draws import Draws
 from bayescale.plots.style import number
+from bayescale.posteriors.labelled import record_of, to_tree
 from bayescale.reporting import pictures
 from bayescale.reporting.page import MOST_BYTES, write_page
 from bayescale.reporting.sections import SECTIONS, in_order
@@ -353,3 +355,56 @@ def test_the_planner_command_begins_with_its_budget(saved: Path, tmp_path: Path)
     assert data["given"]["drift"] is False
     assert len(data["laws"][0]["E"]) == 200
     assert page.all("nav") == []
+
+
+# --- groups and calibration
+
+
+@pytest.fixture(scope="module")
+def grouped() -> bs.GroupPosterior:
+    """Draws for two groups, made and not fitted; one is called by a hostile name."""
+    rng = np.random.default_rng(0)
+    model = bs.Model.at("power_D", pivot={"D": 1e10}).pooled("corpus", ("a", HOSTILE))
+    sizes = {"D": 1e10 * np.exp(rng.uniform(-3, 3, 20)), "corpus": np.repeat(["a", HOSTILE], 10)}
+    runs = model.simulate(pd.DataFrame(sizes), seed=1).runs
+    draws = Draws(
+        {
+            name: rng.uniform(0.2, 0.4, (2, 100, 2) if shape else (2, 100))
+            for name, shape in model.shapes.items()
+        },
+        {},
+    )
+    record = record_of(runs, engine="numpyro", seed=5, draws=draws)
+    tree = to_tree(model, runs, draws)
+    return bs.GroupPosterior(bs.Posterior(model.law, model, tree, Diagnosis(), record))
+
+
+def test_groups_have_a_section_and_each_its_fit(grouped: bs.GroupPosterior, tmp_path: Path) -> None:
+    page = parsed(bs.report(grouped, path=tmp_path / "r.html").read_text("utf-8"))
+    told = page.by_id("groups").text
+    assert "2 groups by 'corpus' were fitted together" in told
+    assert f"Group '{HOSTILE}':" in told
+    assert len(page.by_id("groups").all("svg")) == 4
+    assert "fit" not in [one.attributes["id"] for one in page.all("section")]
+    assert "each group has forecasts of its own" in page.by_id("answer").text.lower()
+    assert "There is no planner for groups" in page.by_id("planner").text
+    assert "Outliers are told group by group" in page.by_id("outliers").text
+    # The joint posterior alone is known to be of groups.
+    joint = parsed(bs.report(grouped.joint, path=tmp_path / "j.html").read_text("utf-8"))
+    assert joint.by_id("groups").text == told
+    with pytest.raises(UsageError, match="pass one group's posterior"):
+        bs.planner(grouped.joint, path=tmp_path / "p.html")
+
+
+def test_a_calibration_is_shown_where_it_was_made(ladder: bs.Posterior, tmp_path: Path) -> None:
+    assert ladder.observed is not None
+    spent = ladder.observed.column("C")
+    cuts = [float(np.quantile(spent, 0.6))]
+    made = bs.calibrate(ladder.observed, ("chinchilla",), cuts=cuts, engine="laplace", seed=0)
+    path = bs.report(ladder, path=tmp_path / "r.html", calibration=made)
+    section = parsed(path.read_text("utf-8")).by_id("calibration")
+    assert all(" ".join(one.split()) in section.text for one in made.advice())
+    assert len(section.all("svg")) == 1
+    shown = parsed(made._repr_html_()).text
+    assert repr(made).partition("\n")[0] in shown
+    assert all(" ".join(one.split()) in shown for one in made.advice())
