@@ -190,6 +190,8 @@ def _sliders(
         "price": _slider(f"Price of a GPU hour ({chips.chip})", 0.05, 50.0, log=True),
         "drift": {"label": "Include what the law may be wrong by beyond the runs", "flag": True},
     }
+    if posterior.first.drifts is None:
+        del fields["drift"]
     given = {
         "compute": budget,
         "target": target,

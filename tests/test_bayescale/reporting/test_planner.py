@@ -214,6 +214,16 @@ def test_laws_of_the_family_are_written_as_the_share_law(name: str) -> None:
     assert written == pytest.approx(law.log_loss(columns, at, np), abs=1e-12)
 
 
+def test_draws_without_runs_have_no_drift_to_switch(additive: bs.Posterior) -> None:
+    draws = {"E": [1.7], "A": [400.0], "B": [2000.0], "alpha": [0.3], "beta": [0.3]}
+    data = planner_data(bs.Posterior.from_draws("chinchilla", draws))
+    assert set(planner_data(additive)["fields"]) - set(data["fields"]) == {"drift"}
+    assert data["seen"] is None
+    assert data["given"]["drift"] is False
+    now = evaluate("planner.planFor(given.data, given.data.given)", data=data)
+    assert now["far"] is None
+
+
 def test_another_law_is_refused_in_a_sentence() -> None:
     draws = {"E": [1.7], "A": [4.0], "B": [3.0], "alpha": [0.3], "beta": [0.3]}
     post = bs.Posterior.from_draws("maximum", draws)
