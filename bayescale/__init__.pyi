@@ -69,6 +69,8 @@ from .posteriors.groups import GroupPosterior as GroupPosterior
 from .posteriors.posterior import Posterior as Posterior
 from .posteriors.prediction import Prediction as Prediction
 from .posteriors.stack import Stack as Stack
+from .reporting.planner import planner as planner
+from .reporting.report import report as report
 from .runs import readers as readers
 from .runs.cuts import Cut as Cut
 from .runs.datasets import datasets as datasets

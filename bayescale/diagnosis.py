@@ -16,6 +16,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from bayescale.errors import DiagnosticsRefused, DiagnosticsWarning
+from bayescale.notebook import Shown
 
 MAX_RHAT = 1.01
 MIN_ESS = 400.0
@@ -122,7 +123,7 @@ class Diagnosis:
         return "\n".join([str(self.status), *reasons, *(f"- note: {n}" for n in self.notes)])
 
 
-class Result(ABC):
+class Result(Shown, ABC):
     """What a verb gives: a table, plain data, and the gate's verdict on both.
 
     Attributes

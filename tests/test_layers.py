@@ -22,7 +22,7 @@ ROWS = {
         "admissibility",
     ),
     "bayescale": (
-        "errors progress registry _version",
+        "errors progress registry notebook _version",
         "atomic_write forked",
         "aliases distributions runs cost diagnosis",
         "models logs auditing",
@@ -30,11 +30,12 @@ ROWS = {
         "planning fitting",
         "validation designing forms",
         "plots",
+        "reporting",
         "cli",
         "__main__",
     ),
 }
-MOST_FLOORS, MOST_ARROWS = 10, 134
+MOST_FLOORS, MOST_ARROWS = 11, 144
 NOT_IN_THEORY = {"bayescale", "numpyro", "pymc", "pandas", "arviz", "xarray"}
 
 MODULES = {

@@ -11,11 +11,12 @@ from bayescale.auditing.check import Audited
 from bayescale.auditing.checks import CHECKS
 from bayescale.auditing.finding import Finding, Severity
 from bayescale.diagnosis import Diagnosis
+from bayescale.notebook import Shown
 from bayescale.runs.table import Runs, read_runs
 
 
 @dataclass(frozen=True)
-class Audit:
+class Audit(Shown):
     """The findings of an audit, the gravest first.
 
     Parameters
@@ -43,6 +44,9 @@ class Audit:
         columns = ["severity", "check", "sentence", "handle", "command"]
         rows = [[getattr(finding, name) for name in columns] for finding in self.findings]
         return pd.DataFrame(rows, columns=columns)
+
+    def _short_table(self) -> pd.DataFrame:
+        return self.table().drop(columns=["sentence", "handle"])
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON."""

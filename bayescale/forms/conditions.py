@@ -84,9 +84,6 @@ class Check(Result):
             **self.verdict(),
         }
 
-    def _repr_html_(self) -> str:
-        return self.summary().to_html()
-
     def __str__(self) -> str:
         lines = [f"{self.law.name}: {self.law.formula_text()}"]
         known = admissible.conditions()

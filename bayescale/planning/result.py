@@ -24,7 +24,7 @@ FLAT = 0.01
 """Share of extra compute that defines the valley by default."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Plan(Result):
     """The compute-optimal allocation at each budget.
 
@@ -80,6 +80,16 @@ class Plan(Result):
     batch: float | None = None
     targets: Targets | None = None
     present: Present | None = None
+
+    def __repr__(self) -> str:
+        told = "no budget"
+        if self.compute.size:
+            row = self.recommended.iloc[0]
+            sizes = ", ".join(f"{name} {row[name]:.3g}" for name in row.index)
+            told = f"{self.compute[0]:.4g} FLOP: {sizes}"
+        if self.compute.size > 1:
+            told += f"; and {self.compute.size - 1} more"
+        return f"Plan({told}; diagnostics {self.diagnosis.status})"
 
     @property
     def source(self) -> AbstractPosterior:

@@ -103,18 +103,25 @@ class AbstractPosterior(Result):
         multiple = self.distance(points)
         return judge_distance(multiple, self.sizes) + judge_points(self.first.record, multiple)
 
-    def pieces(self) -> list[Piece]:
-        """Each law with those of its draws that the mixture holds, in the order of `mix`."""
+    def kept(self) -> dict[str, np.ndarray]:
+        """Which draws of each member the mixture holds, in the order of `mix`: (draw,) indices."""
         counts = {name: post.count for name, post in self.members.items()}
         starts = dict(zip(counts, np.cumsum([0, *counts.values()]).tolist(), strict=False))
         numbered = {name: starts[name] + np.arange(count) for name, count in counts.items()}
         kept = self.mix(numbered)
-        out = []
-        for name, post in self.members.items():
-            own = kept[(kept >= starts[name]) & (kept < starts[name] + counts[name])]
+        held = {}
+        for name, count in counts.items():
+            own = kept[(kept >= starts[name]) & (kept < starts[name] + count)]
             if own.size:
-                chosen = own - starts[name]
-                tilt, top = post.tilt
-                parameters = {n: a[chosen] for n, a in post.columns.items()}
-                out.append(Piece(post.law, parameters, tilt[chosen], top))
+                held[name] = own - starts[name]
+        return held
+
+    def pieces(self) -> list[Piece]:
+        """Each law with those of its draws that the mixture holds, in the order of `mix`."""
+        out = []
+        for name, chosen in self.kept().items():
+            post = self.members[name]
+            tilt, top = post.tilt
+            parameters = {n: a[chosen] for n, a in post.columns.items()}
+            out.append(Piece(post.law, parameters, tilt[chosen], top))
         return out

@@ -18,7 +18,7 @@ FARTHEST = 700.0
 """Log losses beyond are held here: e^700 is about the largest number there is."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Prediction(Result):
     """Posterior of the loss at given resources.
 
@@ -39,6 +39,14 @@ class Prediction(Result):
     draws: Float[np.ndarray, "draw point"]
     noise: bool
     diagnosis: Diagnosis
+
+    def __repr__(self) -> str:
+        count = len(self.points)
+        noise = ", noise included" if self.noise else ""
+        return (
+            f"Prediction({count} point{'s' if count > 1 else ''}, {len(self.draws)} draws{noise}, "
+            f"diagnostics {self.diagnosis.status})"
+        )
 
     def summary(self) -> pd.DataFrame:
         """Resources, mean, sd and the 5, 50, 95% quantiles of the loss, one row a point."""

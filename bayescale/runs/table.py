@@ -17,6 +17,7 @@ import pyarrow.compute
 from jaxtyping import Float
 
 from bayescale.errors import RunsError, RunsWarning, UsageError
+from bayescale.notebook import Shown
 from bayescale.runs.columns import Stated, gather
 from bayescale.runs.dialect import Dialect
 from bayescale.runs.mapping import absent
@@ -34,7 +35,7 @@ _RANGE = {
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Runs:
+class Runs(Shown):
     """A checked table of training runs, as `read_runs` makes it.
 
     Parameters
@@ -66,6 +67,12 @@ class Runs:
                 for column in (*self.resources, "loss")
             )
         return f"Runs({self.name!r}, {len(self)} runs{spans})"
+
+    def _sentences(self) -> tuple[str, ...]:
+        return self.notes
+
+    def _short_table(self) -> pd.DataFrame:
+        return self.table
 
     @property
     def resources(self) -> tuple[str, ...]:

@@ -38,6 +38,7 @@ from bayescale.planning import objectives
 from bayescale.planning.objectives import OBJECTIVES
 from bayescale.plots import FIGURES
 from bayescale.registry import Folder, defined, names, options
+from bayescale.reporting.sections import SECTIONS
 from bayescale.runs import datasets
 from bayescale.runs.readers import READERS
 from tests.test_bayescale.conftest import run
@@ -182,6 +183,13 @@ def toy_plot() -> Figure:
     return Figure()
 """
 
+SECTION = """
+from bayescale.reporting.blocks import Paragraph
+from bayescale.reporting.section import Section
+
+SECTION = Section(99, "A toy", lambda subject: [Paragraph("Played.")])
+"""
+
 VERB = """
 from bayescale.cli.output import write
 
@@ -258,6 +266,9 @@ KINDS = {
         lambda: {one.title: one for one in conditions().values()},
         lambda: None,
     ),
+    "section of a report": Kind(
+        "bayescale.reporting.sections", SECTION, lambda: SECTIONS, lambda: None
+    ),
     "verb": Kind(
         "bayescale.cli.commands",
         VERB,
@@ -267,6 +278,8 @@ KINDS = {
     ),
 }
 every = pytest.mark.parametrize("kind", KINDS)
+UNASKED = ("condition", "section of a report", "verb")
+"""Kinds of which nobody asks for one by name."""
 ERRORS = (UsageError, RunsError, UnknownLaw, AttributeError)
 
 
@@ -336,7 +349,7 @@ def test_a_toy_is_known_while_its_folder_is(kind: str, outside: dict[str, str]):
 
 
 @pytest.mark.usefixtures("toys")
-@pytest.mark.parametrize("kind", [n for n, k in KINDS.items() if n not in ("condition", "verb")])
+@pytest.mark.parametrize("kind", [n for n, k in KINDS.items() if n not in UNASKED])
 def test_the_message_about_an_unknown_name_lists_all_and_the_toy(kind: str):
     known = KINDS[kind].known()
     assert toy(kind) in known
@@ -372,6 +385,16 @@ def test_a_toy_law_is_listed_checked_and_compiled():
     assert bs.check(toy("law")).summary()["status"]["A0"] == "proved"
     at = {"E": 1.0, "B": 2.0, "beta": 0.5}
     assert laws.get(toy("law")).loss(D=4.0, **at) == pytest.approx(2.0)
+
+
+@pytest.mark.usefixtures("toys")
+def test_a_toy_section_stands_in_the_report_at_its_place(tmp_path: Path):
+    draws = {"E": [1.8], "A": [480.0], "B": [2085.0], "alpha": [0.35], "beta": [0.37]}
+    post = bs.Posterior.from_draws("chinchilla", draws)
+    text = bs.report(post, path=tmp_path / "report.html").read_text("utf-8")
+    titles = re.findall("<h2>(.*?)</h2>", text)
+    assert titles[-3:] == ["Provenance", "A toy", "Glossary"]
+    assert "<p>Played.</p>" in text
 
 
 @pytest.mark.usefixtures("toys")
