@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bayescale._version import __version__
-from bayescale.atomic_write import replacing
+from bayescale.atomic_write import require_writable, write_whole
 from bayescale.diagnosis import Diagnosis, Status
 from bayescale.errors import UsageError
 from bayescale.reporting.blocks import Block, PlannerBlock
@@ -81,7 +81,9 @@ def write_page(text: str, path: str | os.PathLike) -> Path:
     Raises
     ------
     UsageError
-        If the file cannot be written, is not called .html, or would be too large.
+        If the file is not called .html, or would be too large.
+    OutputError
+        If it cannot be written.
     """
     target = Path(path)
     require_page(target)
@@ -91,15 +93,7 @@ def write_page(text: str, path: str | os.PathLike) -> Path:
             f"the page would have {len(content) / 1e6:.1f} MB, and at most {MOST_BYTES / 1e6:g} MB "
             "are written; report fewer laws or groups at once."
         )
-    try:
-        with replacing(target) as partial:
-            partial.write_bytes(content)
-    except OSError as error:
-        raise UsageError(
-            f"the page cannot be written to '{target}' ({error.strerror or error}); name another "
-            "path."
-        ) from error
-    return target
+    return write_whole(target, content)
 
 
 def require_page(path: Path) -> None:
@@ -108,15 +102,16 @@ def require_page(path: Path) -> None:
     Raises
     ------
     UsageError
-        If it does not end in .html, or its folder does not exist.
+        If it does not end in .html.
+    OutputError
+        If it could not be written.
     """
     if path.suffix.lower() not in (".html", ".htm"):
         raise UsageError(
             f"a page is written as HTML, so its name ends in .html; got '{path}'. Print it from a "
             "browser for a PDF."
         )
-    if not path.parent.is_dir():
-        raise UsageError(f"the page cannot be written to '{path}': there is no such folder.")
+    require_writable(path)
 
 
 @cache
