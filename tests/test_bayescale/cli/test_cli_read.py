@@ -91,7 +91,7 @@ def test_json_holds_runs_metrics_table_and_provenance(logs):
     ("options", "code", "message"),
     [
         (("-o", "runs.xlsx"), Exit.USAGE, "must be one of .parquet, .csv"),
-        (("-o", "no/such/runs.csv"), Exit.USAGE, "there is no such folder"),
+        (("-o", "no/such/runs.csv"), Exit.DATA, "there is no such folder"),
         (("--checkpoints", "--last", "3"), Exit.USAGE, "so --last goes without it"),
         (("--which", "mean_last", "-o", "r.csv"), Exit.USAGE, "--which mean_last --last K"),
         (("--which", "best", "-o", "r.csv"), Exit.USAGE, "must be one of last, min, mean_last"),
