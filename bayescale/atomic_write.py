@@ -157,7 +157,10 @@ def _replace(path: Path, before: os.stat_result | None, content: bytes | memoryv
                     _keep_owner_and_mode(partial, before)
                 _write_all(stream.fileno(), content)
                 _synchronise(stream.fileno())
-            partial.replace(final)
+                if fcntl is not None:  # while it is held, or another thread takes it for abandoned
+                    partial.replace(final)
+            if fcntl is None:  # where there are no such locks, an open file cannot be renamed
+                partial.replace(final)
             break
         except BaseException:  # an interrupt leaves nothing behind either
             partial.unlink(missing_ok=True)

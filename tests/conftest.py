@@ -14,6 +14,7 @@ import pytest
 REPOSITORY = Path(__file__).resolve().parents[1]
 FETCHED = ("epoch_chinchilla", "misfitting")
 LONG = (
+    "00_first_fit.ipynb",
     "01_admissible_laws.ipynb",
     "02_dynamics.ipynb",
     "03_random_features.ipynb",

@@ -31,11 +31,17 @@ os.waitpid(child, 0)
     ("start", "work", "sentence"),
     [
         ("import jax; jax.devices()", "bs.fit(runs, 'power', engine='laplace')", "forked after"),
-        ("import jax; jax.devices()", "bs.fit_many([runs, runs], 'power')", "forked after"),
-        (
+        pytest.param(
+            "import jax; jax.devices()",
+            "bs.fit_many([runs, runs], 'power')",
+            "forked after",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
             "found = bs.fit(runs, 'power', engine='laplace')",
             "bs.plan(found, compute=1e20, objective='cvar(0.9)', force=True)",
             "forked after",
+            marks=pytest.mark.slow,
         ),
         ("", "bs.fit(runs, 'power', engine='laplace')", "worked"),
     ],

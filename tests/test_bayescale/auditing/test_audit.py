@@ -53,7 +53,7 @@ def only(found: bs.Audit, check: str) -> bs.Finding:
 def test_clean_tables_stay_quiet() -> None:
     """With columns that mean nothing, some tied to a size: at most one table in twenty."""
     alarms = 0
-    for seed in range(120):
+    for seed in range(60):
         rng = np.random.default_rng([seed, 1])
         table = clean(seed, int(rng.integers(16, 90)), 10 ** rng.uniform(-3, -2))
         count = len(table)
@@ -64,7 +64,7 @@ def test_clean_tables_stay_quiet() -> None:
             warmup=rng.choice([100, 200, 400], count),
         )
         alarms += audit(table).diagnosis.status != "ok"
-    assert alarms <= 6
+    assert alarms <= 3
 
 
 @pytest.mark.parametrize(("name", "part"), ONE_PROTOCOL)

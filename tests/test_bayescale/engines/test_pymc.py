@@ -189,6 +189,7 @@ def _program() -> ForwardLaw:
     )
 
 
+@pytest.mark.slow
 def test_a_program_wants_double_precision_and_leaves_it_as_it_was(runs: Runs) -> None:
     model = Model.at(_program(), pivot=PIVOT)
     with jax.enable_x64(False):

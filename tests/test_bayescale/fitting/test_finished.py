@@ -49,6 +49,7 @@ def same(one: bs.Fits, other: bs.Fits) -> None:
                 np.testing.assert_array_equal(mine[name], theirs[name], strict=True)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::bayescale.errors.DiagnosticsWarning")
 def test_fits_that_were_stopped_go_on_to_the_same_numbers(
     tables: list[bs.Runs], pairs: list[int], tmp_path: Path
@@ -94,7 +95,7 @@ def test_a_folder_that_cannot_be_made_gets_its_sentence(
 
 
 @pytest.mark.filterwarnings("ignore::bayescale.errors.DiagnosticsWarning")
-@pytest.mark.parametrize("engine", ["batch", "laplace"])
+@pytest.mark.parametrize("engine", [pytest.param("batch", marks=pytest.mark.slow), "laplace"])
 def test_a_calibration_that_was_stopped_goes_on_to_the_same_numbers(
     engine: str, tmp_path: Path
 ) -> None:

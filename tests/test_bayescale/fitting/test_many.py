@@ -203,6 +203,7 @@ def test_a_failed_attempt_is_told_by_its_numbers(number: dict, failed: bool) -> 
     assert Fitted(draws, Diagnosis(), **{**fine, **number}).failed is failed
 
 
+@pytest.mark.slow
 def test_a_table_gets_the_verdict_of_a_single_fit() -> None:
     """The law does not hold on this table: every engine refuses it, in the same words."""
     runs = bs.load("tiny_lm")

@@ -21,6 +21,7 @@ def table(bend: float) -> bs.Runs:
     return bs.read_runs(pd.DataFrame({"N": size, "loss": loss}), name="bent")
 
 
+@pytest.mark.slow
 def test_slopes_are_those_of_fits_to_the_smaller_runs() -> None:
     runs = table(0.03)
     model = Model.for_runs("power", runs)

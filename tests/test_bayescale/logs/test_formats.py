@@ -154,7 +154,7 @@ def fuzz(case: str, folder: Path, times: int) -> None:
 
 @pytest.mark.parametrize("name", [*FUZZED])
 def test_damaged_files_give_runs_or_our_errors(name, tmp_path):
-    fuzz(name, tmp_path, 300)
+    fuzz(name, tmp_path, 120)
 
 
 @pytest.mark.slow

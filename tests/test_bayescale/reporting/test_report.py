@@ -241,6 +241,7 @@ def test_a_law_that_the_page_cannot_compute_has_a_sentence(tmp_path: Path) -> No
         bs.planner(post, path=tmp_path / "p.html")
 
 
+@pytest.mark.slow
 def test_a_target_is_answered_by_its_budget_or_by_what_is_out_of_reach(
     ladder: bs.Posterior, tmp_path: Path
 ) -> None:
