@@ -60,6 +60,7 @@ def test_fewer_draws_than_asked_for_are_no_result() -> None:
         require_complete(tree, 5, 812)
 
 
+@pytest.mark.slow  # an interrupt that falls into a callback of C is lost, and the draws go on
 @pytest.mark.parametrize("name", ["numpyro", "pymc", "nutpie"])
 def test_ctrl_c_amid_the_draws_raises(
     name: str, runs: bs.Runs, monkeypatch: pytest.MonkeyPatch
