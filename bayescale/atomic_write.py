@@ -144,11 +144,16 @@ def _standard_streams() -> Iterator[os.stat_result]:
             continue
 
 
+_own: set[str] = set()
+"""Names of the temporary files that threads of this process are writing."""
+
+
 def _replace(path: Path, before: os.stat_result | None, content: bytes | memoryview) -> None:
     final = Path(os.path.realpath(path))
     _remove_abandoned(final)
     while True:
         partial = final.with_name(f"{_stem(final.name)}.{os.getpid()}-{token_hex(4)}.partial")
+        _own.add(partial.name)
         try:
             with partial.open("xb", buffering=0) as stream:
                 if not _hold(stream.fileno()):
@@ -165,6 +170,8 @@ def _replace(path: Path, before: os.stat_result | None, content: bytes | memoryv
         except BaseException:  # an interrupt leaves nothing behind either
             partial.unlink(missing_ok=True)
             raise
+        finally:
+            _own.discard(partial.name)
     _synchronise_folder(final.parent)
 
 
@@ -242,7 +249,7 @@ def _remove_abandoned(final: Path) -> None:
         return
     for name in names:
         found = owned.fullmatch(name)
-        if found and not _is_alive(int(found[1])):
+        if found and name not in _own and not _is_alive(int(found[1])):
             _remove_unheld(final.with_name(name))
 
 
