@@ -54,8 +54,10 @@ def planner(
     DiagnosticsRefused
         If the gate refuses and `force` is not given.
     UsageError
-        If the law or the cost is not one that the page can compute, the posterior is of several
-        groups, or the file cannot be written.
+        If the law or the cost is not one that the page can compute, or the posterior is of several
+        groups.
+    OutputError
+        If the file cannot be written.
     """
     require_page(Path(path))
     subject = Subject.of(posterior, plan)

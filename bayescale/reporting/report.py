@@ -62,7 +62,9 @@ def report(
     DiagnosticsRefused
         If the gate refuses and `force` is not given.
     UsageError
-        If an argument is something else, or the file cannot be written.
+        If an argument is something else.
+    OutputError
+        If the file cannot be written.
 
     Examples
     --------
