@@ -15,6 +15,28 @@ Force = Annotated[bool, typer.Option(help="Go on where diagnostics refuse; the o
 
 NoDrift = Annotated[bool, typer.Option("--no-drift", help="Take the law as exact beyond the runs.")]
 
+Sources = Annotated[
+    list[Path],
+    typer.Argument(help="A posterior from `fit -o`; several laws of one table are stacked."),
+]
+
+Group = Annotated[str | None, typer.Option(help="Group, where `fit --groups` was used.")]
+
+Compute = Annotated[list[float] | None, typer.Option(help="Budget in FLOP; repeat for several.")]
+
+TargetLoss = Annotated[
+    list[float] | None, typer.Option(help="Loss to reach instead; repeat for several.")
+]
+
+Confidence = Annotated[
+    float, typer.Option(help="Probability with which a target is to be reached.")
+]
+
+Present = Annotated[
+    list[str] | None,
+    typer.Option(help="Compare with a plan at the budget: --present N=7e9 (and D=2e12)."),
+]
+
 Saved = Annotated[Path, typer.Argument(help="A posterior saved by `bayescale fit -o`.")]
 
 

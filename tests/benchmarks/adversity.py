@@ -216,7 +216,7 @@ def main(seeds: int) -> None:
         print(f"{name:28s}", row, flush=True)
     wrong = sum(row["confident and wrong"] for row in rows.values())
     print(f"confident and wrong: {wrong} of {seeds * len(rows)}")
-    kept = {"command": f"{COMMAND} {seeds}", "seeds": seeds, "confident and wrong": wrong, "faults": rows}
+    kept = {"command": f"{COMMAND} {seeds}", "confident and wrong": wrong, "faults": rows}
     RESULTS.write_text(json.dumps(kept, indent=1) + "\n")
 
 

@@ -7,7 +7,7 @@ import typer
 
 from bayescale.atomic_write import require_writable, write_whole
 from bayescale.cli.inputs import require_picture, source_of
-from bayescale.cli.options import Cost
+from bayescale.cli.options import Cost, Group, Sources
 from bayescale.cli.output import json_out, say, show, untrusted
 from bayescale.errors import RunsError
 
@@ -16,13 +16,10 @@ if TYPE_CHECKING:
 
 
 def design(
-    posterior: Annotated[
-        list[Path],
-        typer.Argument(help="A posterior from `fit -o`; several laws of one table are stacked."),
-    ],
+    posterior: Sources,
     budget: Annotated[float, typer.Option(help="FLOP for all new runs together.")],
     at: Annotated[float, typer.Option(help="Budget in FLOP whose optimum is asked about.")],
-    group: Annotated[str | None, typer.Option(help="Group, where `fit --groups` was used.")] = None,
+    group: Group = None,
     max_cost: Annotated[
         float | None, typer.Option(help="Most FLOP of one run; a tenth of the budget by default.")
     ] = None,

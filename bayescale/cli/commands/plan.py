@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bayescale.cli.inputs import cost_of, numbers, require_picture, source_of
-from bayescale.cli.options import Cost, NoDrift
+from bayescale.cli.options import (
+    Compute,
+    Confidence,
+    Cost,
+    Group,
+    NoDrift,
+    Present,
+    Sources,
+    TargetLoss,
+)
 from bayescale.cli.output import json_out, say, show, untrusted, write
 from bayescale.errors import Exit
 from bayescale.planning.objectives import FOR_A_TARGET, OBJECTIVES
@@ -16,28 +25,16 @@ if TYPE_CHECKING:
 
 
 def plan(
-    posterior: Annotated[
-        list[Path],
-        typer.Argument(help="A posterior from `fit -o`; several laws of one table are stacked."),
-    ],
-    group: Annotated[str | None, typer.Option(help="Group, where `fit --groups` was used.")] = None,
-    compute: Annotated[
-        list[float] | None, typer.Option(help="Budget in FLOP; repeat for several.")
-    ] = None,
-    target: Annotated[
-        list[float] | None, typer.Option(help="Loss to reach instead; repeat for several.")
-    ] = None,
-    confidence: Annotated[
-        float, typer.Option(help="Probability with which a target is to be reached.")
-    ] = 0.9,
+    posterior: Sources,
+    group: Group = None,
+    compute: Compute = None,
+    target: TargetLoss = None,
+    confidence: Confidence = 0.9,
     allocation: Annotated[
         list[str] | None,
         typer.Option(help="Judge a plan: --allocation N=7e9 --allocation D=2e12."),
     ] = None,
-    present: Annotated[
-        list[str] | None,
-        typer.Option(help="Compare with a plan at the budget: --present N=7e9 (and D=2e12)."),
-    ] = None,
+    present: Present = None,
     money: Annotated[float | None, typer.Option(help="Budget in money; needs --price.")] = None,
     cost: Cost = "6ND",
     objective: Annotated[

@@ -7,17 +7,14 @@ from typing import Annotated
 import typer
 
 from bayescale.cli.inputs import source_of
-from bayescale.cli.options import Force, NoDrift
+from bayescale.cli.options import Force, Group, NoDrift, Sources
 from bayescale.cli.output import write
 from bayescale.errors import DiagnosticsWarning
 
 
 def planner(
-    posterior: Annotated[
-        list[Path],
-        typer.Argument(help="A posterior from `fit -o`; several laws of one table are stacked."),
-    ],
-    group: Annotated[str | None, typer.Option(help="Group, where `fit --groups` was used.")] = None,
+    posterior: Sources,
+    group: Group = None,
     compute: Annotated[
         float | None, typer.Option(help="Budget in FLOP that the sliders begin with.")
     ] = None,

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from bayescale.cli.inputs import load_posterior, number, pairs
-from bayescale.cli.options import AsJson, Force, NoDrift, Saved
+from bayescale.cli.options import AsJson, Force, Group, NoDrift, Saved
 from bayescale.cli.output import json_out, say, show, untrusted
 
 
@@ -18,7 +18,7 @@ def predict(
         list[str] | None,
         typer.Option(help="Any other resource of the law: --at density=0.5. Repeat for each."),
     ] = None,
-    group: Annotated[str | None, typer.Option(help="Group, where `fit --groups` was used.")] = None,
+    group: Group = None,
     noise: Annotated[bool, typer.Option(help="Include the scatter of a new run.")] = False,
     no_drift: NoDrift = False,
     as_json: AsJson = False,

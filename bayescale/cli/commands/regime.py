@@ -6,18 +6,15 @@ from typing import Annotated
 import typer
 
 from bayescale.cli.inputs import number, pairs, require_picture, source_of
-from bayescale.cli.options import A_FILE
+from bayescale.cli.options import A_FILE, Group, Sources
 from bayescale.cli.output import json_out, show, untrusted, write
 from bayescale.cli.table_options import Read, reads_table, require_idle, unread
 
 
 @reads_table
 def regime(
-    posterior: Annotated[
-        list[Path],
-        typer.Argument(help="A posterior from `fit -o`; several laws of one table are stacked."),
-    ],
-    group: Annotated[str | None, typer.Option(help="Group, where `fit --groups` was used.")] = None,
+    posterior: Sources,
+    group: Group = None,
     runs: Annotated[str | None, typer.Option(help=f"Other runs to judge: {A_FILE}.")] = None,
     read: Read = unread,
     variance: Annotated[

@@ -8,30 +8,28 @@ from typing import Annotated, Any
 import typer
 
 from bayescale.cli.inputs import cost_of, numbers, source_of
-from bayescale.cli.options import Cost, Force, NoDrift
+from bayescale.cli.options import (
+    Compute,
+    Confidence,
+    Cost,
+    Force,
+    Group,
+    NoDrift,
+    Present,
+    Sources,
+    TargetLoss,
+)
 from bayescale.cli.output import say, write
 from bayescale.errors import DiagnosticsWarning, Exit, UsageError
 
 
 def report(
-    posterior: Annotated[
-        list[Path],
-        typer.Argument(help="A posterior from `fit -o`; several laws of one table are stacked."),
-    ],
-    group: Annotated[str | None, typer.Option(help="Group, where `fit --groups` was used.")] = None,
-    compute: Annotated[
-        list[float] | None, typer.Option(help="Budget in FLOP; repeat for several.")
-    ] = None,
-    target: Annotated[
-        list[float] | None, typer.Option(help="Loss to reach instead; repeat for several.")
-    ] = None,
-    confidence: Annotated[
-        float, typer.Option(help="Probability with which a target is to be reached.")
-    ] = 0.9,
-    present: Annotated[
-        list[str] | None,
-        typer.Option(help="Compare with a plan at the budget: --present N=7e9 (and D=2e12)."),
-    ] = None,
+    posterior: Sources,
+    group: Group = None,
+    compute: Compute = None,
+    target: TargetLoss = None,
+    confidence: Confidence = 0.9,
+    present: Present = None,
     inference_tokens: Annotated[
         float, typer.Option(help="Tokens to be served; they are part of the budget.")
     ] = 0.0,
