@@ -13,6 +13,7 @@ contour, the optimum is closed: for the additive law it is Hoffmann et al. 2022,
 is solved along the isocost line, or by Newton's method on the isocost plane.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -190,6 +191,7 @@ def solve_allocation(
     parameters: Environment,
     log_scaled_budget: Numeric,
     orders: Mapping[Resource, float],
+    fixed: Mapping[Resource, float] | None = None,
 ) -> dict[str, np.ndarray]:
     """Optimal resources of any law at a product cost.
 
@@ -200,7 +202,7 @@ def solve_allocation(
     Parameters
     ----------
     law
-        A law in exactly the resources of `orders`.
+        A law in exactly the resources of `orders` and those of `fixed`.
     parameters
         Logarithm of each positive parameter, value of each other; arrays that broadcast with
         `log_scaled_budget`.
@@ -208,11 +210,14 @@ def solve_allocation(
         ``log(C/k)``.
     orders
         ``m_i`` of each resource.
+    fixed
+        Value of each resource that the cost does not spend, such as the examples at hand where the
+        budget is model size times training time.
 
     Returns
     -------
     dict
-        Log of each resource, by name; float64.
+        Log of each resource of `orders`, by name; float64.
 
     Raises
     ------
@@ -224,11 +229,12 @@ def solve_allocation(
     """
     import jax
 
-    if len(orders) < 2 or set(orders) != set(law.resources):
+    held = {resource.name: math.log(amount) for resource, amount in (fixed or {}).items()}
+    if len(orders) < 2 or {*orders, *(fixed or {})} != set(law.resources):
         names = ", ".join(resource.name for resource in law.resources)
         raise TheoryError(
             f"law '{law.name}' in {names} cannot be allocated along one line; two resources that "
-            "the cost names are needed."
+            "the cost names are needed, and a value of each other."
         )
     arrays = {name: np.asarray(array, dtype=np.float64) for name, array in parameters.items()}
     budget = np.asarray(log_scaled_budget, dtype=np.float64)
@@ -239,7 +245,7 @@ def solve_allocation(
     with jax.enable_x64(True):
         method = _bisect if len(orders) == 2 else _newton
         by_name = {resource.name: float(order) for resource, order in orders.items()}
-        logs, interior = jax.jit(jax.vmap(partial(method, law, by_name)))(flat, budgets)
+        logs, interior = jax.jit(jax.vmap(partial(method, law, by_name, held)))(flat, budgets)
         logs, interior = np.asarray(logs), np.asarray(interior)
     if not interior.all():
         ends = " or ".join(f"{resource.name} = 1" for resource in orders)
@@ -256,6 +262,7 @@ def solve_allocation(
 def _objective(
     law: AbstractLaw,
     orders: Mapping[str, float],
+    held: Mapping[str, float],
     parameters: Environment,
     log_scaled_budget: "jax.Array",
 ) -> "Callable[[jax.Array], jax.Array]":
@@ -266,7 +273,7 @@ def _objective(
 
     def log_loss(logs: "jax.Array") -> "jax.Array":
         spent = sum(orders[name] * logs[i] for i, name in enumerate(first))
-        at = {name: logs[i] for i, name in enumerate(first)}
+        at: dict[str, Any] = dict(held) | {name: logs[i] for i, name in enumerate(first)}
         at[last] = (log_scaled_budget - spent) / orders[last]
         return law.log_kernel(parameters, at, jnp)
 
@@ -276,13 +283,14 @@ def _objective(
 def _bisect(
     law: AbstractLaw,
     orders: Mapping[str, float],
+    held: Mapping[str, float],
     parameters: Environment,
     log_scaled_budget: "jax.Array",
 ) -> "tuple[jax.Array, jax.Array]":
     import jax
     import jax.numpy as jnp
 
-    log_loss = _objective(law, orders, parameters, log_scaled_budget)
+    log_loss = _objective(law, orders, held, parameters, log_scaled_budget)
     slope = jax.grad(lambda log_first: log_loss(log_first[None]))
     (m_first, _) = orders.values()
     low, high = jnp.zeros_like(log_scaled_budget), log_scaled_budget / m_first
@@ -301,13 +309,14 @@ def _bisect(
 def _newton(
     law: AbstractLaw,
     orders: Mapping[str, float],
+    held: Mapping[str, float],
     parameters: Environment,
     log_scaled_budget: "jax.Array",
 ) -> "tuple[jax.Array, jax.Array]":
     import jax
     import jax.numpy as jnp
 
-    log_loss = _objective(law, orders, parameters, log_scaled_budget)
+    log_loss = _objective(law, orders, held, parameters, log_scaled_budget)
     slope, bend = jax.grad(log_loss), jax.hessian(log_loss)
     count = len(orders) - 1
     tries = 0.5 ** jnp.arange(12)

@@ -19,6 +19,16 @@ SMOOTHNESS, SMOOTHNESS_SPREAD = 2.0, 0.5
 BOUND_SPREAD = 0.3
 """Log-sd of an exponent about its bound, or about that of a kernel."""
 
+TASK, SPECTRUM = "a_1", "b_1"
+"""Parameters of the solved dynamics: ``a - 1``, the exponent in data of all but the easiest tasks,
+and ``b - 1``, by which the spectrum of the kernel falls faster than 1/k."""
+
+ROUGHNESS = {"laplace": 0.5, "matern32": 1.5, "matern52": 2.5}
+"""Matern's nu: on a d-dimensional set the spectrum falls as ``k^-(1 + 2 nu/d)``."""
+
+RELU = 0.5
+"""That of the tangent kernel of a ReLU network, for learners of which nothing is known."""
+
 DUALITY_SPREAD = 0.3
 """Log-sd of the ratio of the exponents in model size and data, which are equal for linear
 features whose teacher is as rough as they are."""
@@ -83,6 +93,13 @@ def prior_from_data(
     beside the curve's own uncertainty. The exponent in model size has the same median and, since
     the two agree (duality) only in the simplest case, 0.3 more in quadrature.
 
+    Laws of the solved dynamics (``dmft``, ``dmft_tied``) have two exponents instead. The task's
+    ``a_1 = a - 1`` is the exponent in data, and takes its prior. The spectrum's ``b_1 = b - 1`` is
+    ``2 nu/d`` on a d-dimensional set for a Matern kernel of smoothness nu, and 1/d for the tangent
+    kernel of a ReLU network, which is as rough as Laplace's: LogNormal with ``sigma_d`` and 0.3 in
+    quadrature, 0.5 where no kernel is named. Other kernels say nothing of ``b_1``, which then
+    keeps the law's own prior.
+
     Parameters
     ----------
     X
@@ -110,8 +127,9 @@ def prior_from_data(
 
     References
     ----------
-    Sharma and Kaplan (2022), J. Mach. Learn. Res. 23, section 2, for 4/d; Bahri et al. (2024),
-    PNAS 121, arXiv:2102.06701, for 1/d, 2/d, and the duality of the two exponents.
+    Geifman et al. (2020), arXiv:2007.01580, theorem 1, for the spectrum of the tangent kernel of
+    ReLU networks; Sharma and Kaplan (2022), J. Mach. Learn. Res. 23, section 2, for 4/d; Bahri et
+    al. (2024), PNAS 121, arXiv:2102.06701, for 1/d, 2/d, and the duality of the two exponents.
 
     Examples
     --------
@@ -130,7 +148,8 @@ def prior_from_data(
     if seed < 0:
         raise UsageError(f"seed must not be negative; got {seed}.")
     law = find_law(law)
-    in_data, in_size = _exponents(law)
+    solved = {TASK, SPECTRUM} <= {p.name for p in law.parameters}
+    in_data, in_size = (TASK, None) if solved else _exponents(law)
     limit = {} if rows is None else {"rows": rows}
     dimension = curve = None
     if kernel is not None:
@@ -141,6 +160,8 @@ def prior_from_data(
                 "these inputs, so it does not learn them; choose another kernel."
             )
         mu, variance = math.log(curve.alpha), _curve_variance(curve) + BOUND_SPREAD**2
+        if solved and kernel in ROUGHNESS:
+            dimension = intrinsic_dimension(X, seed=seed, **limit)
         why = _curve_words(curve)
     else:
         dimension = intrinsic_dimension(X, seed=seed, **limit)
@@ -157,6 +178,9 @@ def prior_from_data(
             "LogNormal", mu=mu, sigma=math.hypot(math.sqrt(variance), DUALITY_SPREAD)
         )
     words = [why, *(_prior_words(name, prior, name != in_data) for name, prior in table.items())]
+    if solved and dimension is not None:
+        table[SPECTRUM] = _spectrum_prior(dimension, kernel)
+        words.append(_spectrum_words(table[SPECTRUM], kernel))
     return DataPrior(table, " ".join((*words, LAZY)), dimension, curve)
 
 
@@ -170,9 +194,24 @@ def _exponents(law: AbstractLaw) -> tuple[str | None, str | None]:
     if in_data is None and in_size is None:
         raise UsageError(
             f"law '{law.name}' has no parameter that is its exponent in D or N, so data set no "
-            "prior in it; use a law such as 'chinchilla', 'share' or 'power_D'."
+            "prior in it; use a law such as 'chinchilla', 'share', 'power_D' or 'dmft'."
         )
     return in_data, in_size
+
+
+def _spectrum_prior(dimension: Dimension, kernel: Any) -> Prior:
+    """Of ``b_1 = 2 nu/d``."""
+    nu, spread = (RELU, SMOOTHNESS_SPREAD) if kernel is None else (ROUGHNESS[kernel], BOUND_SPREAD)
+    mu = math.log(2 * nu) - dimension.mu
+    return Prior("LogNormal", mu=mu, sigma=math.hypot(dimension.sigma, spread))
+
+
+def _spectrum_words(prior: Prior, kernel: Any) -> str:
+    named = "the tangent kernel of a ReLU network" if kernel is None else f"kernel '{kernel}'"
+    number = _interval(prior.arguments["mu"], prior.arguments["sigma"])
+    return (
+        f"The spectrum of {named} on them falls as k^-(1 + {SPECTRUM}), so {SPECTRUM} is {number}."
+    )
 
 
 def _curve_variance(curve: LearningCurve) -> float:

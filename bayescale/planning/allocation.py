@@ -71,7 +71,8 @@ def optimum(posterior: Posterior, line: BudgetLine, log_budgets: np.ndarray) -> 
         spent = {N.name: log_size, D.name: log_data}
         at = line.log_resources(law, log_size, log_data)
     else:
-        spent = at = _product(posterior, line, rows)
+        spent = _product(posterior, line, rows)
+        at = spent | line.log_fixed
     log_loss = posterior.log_law(at)
     shape = log_loss.shape
     logs = {r.name: np.broadcast_to(spent[r.name], shape) for r in law.resources if r.name in spent}
@@ -158,8 +159,9 @@ def _product(posterior: Posterior, line: BudgetLine, rows: np.ndarray) -> dict[s
     scaled = rows - cost.log_factor
     if has_closed_form(law, orders):
         return closed_form_allocation(law, posterior.columns, scaled, orders)
+    fixed = {r: line.fixed[r.name] for r in law.resources if r not in orders}
     try:
-        return solve_allocation(law, posterior.columns, scaled, orders)
+        return solve_allocation(law, posterior.columns, scaled, orders, fixed)
     except TheoryError as error:
         raise UsageError(str(error)) from error
 

@@ -12,6 +12,7 @@ in the time given. Data that repeat U unique tokens count as fewer (Muennighoff 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -105,8 +106,10 @@ class BudgetLine:
                 f"inference_tokens must be finite and not negative; got {inference_tokens:g}."
             )
         for name, amount in (fixed or {}).items():
-            if not 0 < amount < math.inf:
-                raise UsageError(f"{name} of the law must be positive and finite; got {amount:g}.")
+            if not (isinstance(amount, Real) and 0 < amount < math.inf):
+                raise UsageError(
+                    f"{name} of the law must be one positive and finite number; got {amount!r}."
+                )
         model, sizes = costs.get(cost), limits.sizes
         if isinstance(model, ShapedCost):
             if sizes:
@@ -143,6 +146,11 @@ class BudgetLine:
         """What `log_data` and `log_resources` take, apart from the cost."""
         names = ("served", "data_cap", "compute_cap", "unique", "repetition")
         return {name: getattr(self, name) for name in names} | dict(self.fixed)
+
+    @property
+    def log_fixed(self) -> dict[str, float]:
+        """Log of every further resource that has a value."""
+        return {name: math.log(amount) for name, amount in self.fixed.items()}
 
     def repeats(self, law: AbstractLaw) -> bool:
         """Whether repeated data must be discounted, because the law does not do it."""

@@ -273,7 +273,7 @@ def _recommend(frontier: Frontier, objective: AbstractObjective) -> pd.DataFrame
         log_loss = frontier.losses(log_size, drift=True)
     else:
         at = _on_budget(frontier)
-        rows = {name: row[None] for name, row in at.items()}
+        rows = {name: row[None] for name, row in at.items()} | frontier.line.log_fixed
         parts = {}
         for name, post in frontier.source.members.items():
             parts[name] = post.log_law(rows) + post.log_drift(rows)

@@ -4,6 +4,7 @@ from importlib import import_module
 
 from bayescale import cost
 from docs.markdown import code, home, index, page, rest, sentence, shown, table
+from theory.declaration.symbols import D
 
 TITLE, UNDER = "Costs", "Choose"
 
@@ -39,6 +40,7 @@ def _page(name: str, one: cost.AbstractCost) -> str:
         rest(module).replace("``", "`"),
         f"**Source.** {one.source}.",
         _values(one),
+        _further(one),
         code(f'plan = bs.plan(post, compute=1e24, cost=bs.cost.get("{name}"){binding})'),
         code(f"bayescale plan fit.nc --compute 1e24 --cost {name}{options}", "sh"),
         shown(home(type(one)), members=False, show_bases=False, heading_level=2),
@@ -52,7 +54,23 @@ def _bound(one: cost.AbstractCost) -> tuple[str, str]:
         return f".on([{shape}])", f" --shape {SHAPE.layers}x{SHAPE.width}"
     if isinstance(one, cost.ExpertsCost):
         return ".on(active=37e9, total=671e9)", " --active 37e9 --total 671e9"
+    if _leaves_data(one):
+        return ', at={"D": 1e12}', " --at D=1e12"
     return "", ""
+
+
+def _leaves_data(one: cost.AbstractCost) -> bool:
+    return D not in one.resources
+
+
+def _further(one: cost.AbstractCost) -> str:
+    if not _leaves_data(one):
+        return ""
+    names = ", ".join(resource.name for resource in one.resources)
+    return (
+        f"The law is one in {names} and whatever else is at hand, such as `dmft_terms`; what the "
+        "budget is not spent on is stated by `at=` (`--at`)."
+    )
 
 
 def _values(one: cost.AbstractCost) -> str:

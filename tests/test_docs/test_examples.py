@@ -161,9 +161,12 @@ def test_a_command_that_does_not_exist_is_noticed(line):
 @pytest.mark.parametrize("kind", ["costs", "objectives"])
 def test_what_a_page_of_a_plan_shows_plans(generated, kind):
     point = {"E": 1.8172, "A": 482.01, "B": 2085.43, "alpha": 0.3478, "beta": 0.3658}
-    post = bs.Posterior.from_draws("chinchilla", point)
+    plain = bs.Posterior.from_draws("chinchilla", point)
+    shared = {"E": 1.8, "A": 482.0, "B": 2085.0, "F": 3.0, "r_N": 0.35, "r_D": 0.37, "r_t": 0.4}
+    timed = bs.Posterior.from_draws("dmft_terms", shared)
     for path, text in generated.items():
         if path.startswith(f"{kind}/") and (code := "".join(blocks(text, "python"))):
+            post = timed if "at={" in code else plain
             assert eval(code.partition("=")[2], {"bs": bs, "post": post}).trusted, path
 
 

@@ -17,6 +17,7 @@ from theory.declaration.law import Law
 from theory.declaration.logdomain import value
 from theory.declaration.symbols import B, C, D, N, S, t
 from theory.errors import TheoryError
+from theory.laws.solved import dynamics
 from theory.optimum import (
     NoInteriorOptimum,
     closed_form_allocation,
@@ -462,5 +463,34 @@ def test_a_cost_that_does_not_name_both_resources_is_refused(orders):
 
 
 def test_a_law_in_one_resource_is_refused():
-    with pytest.raises(TheoryError, match=r"two resources that the cost names are needed\.$"):
+    with pytest.raises(
+        TheoryError,
+        match=r"cost names are needed, and a value of each other\.$",
+    ):
         solve_allocation(laws.power, {"E": 0.0, "A": 5.0, "alpha": -1.0}, 40.0, {N: 1})
+
+
+def test_model_size_and_time_share_a_budget_at_the_examples_at_hand() -> None:
+    """``C = N t`` at fixed D: ``N* = (A r_N/(F r_t))^(1/(r_N + r_t)) C^(r_t/(r_N + r_t))``."""
+    law, point = laws.get("dmft_terms"), {"E": 0.2, "A": 1.5, "B": 1.2, "F": 0.9}
+    rates = {"r_N": 0.5, "r_D": 0.5, "r_t": 0.4}
+    logs = {name: math.log(number) for name, number in (point | rates).items()}
+    budgets = np.log([1e5, 1e6])
+    found = solve_allocation(law, logs, budgets, {N: 1, t: 1}, {D: 1e4})
+    scale = (1.5 * 0.5 / (0.9 * 0.4)) ** (1 / 0.9)
+    expected = math.log(scale) + budgets * 0.4 / 0.9
+    np.testing.assert_allclose(found["N"], expected, atol=SOLVED)
+    np.testing.assert_allclose(found["t"], budgets - expected, atol=SOLVED)
+
+
+def test_dynamics_are_allocated_where_a_grid_finds_the_optimum() -> None:
+    law = dynamics("dmft_200", modes=200)
+    units = {"N_1": 1.0, "D_1": 1.0, "t_1": 1.0}
+    point = {"A": 1.0, "a_1": 0.5, "b_1": 0.25, "noise": 0.01, **units}
+    logs = {name: math.log(number) for name, number in point.items()}
+    found = solve_allocation(law, logs, np.log([1e4]), {N: 1, t: 1}, {D: 512.0})
+    sizes = np.exp(found["N"] + np.linspace(-0.3, 0.3, 7))
+    losses = law.loss(N=sizes, t=1e4 / sizes, D=512.0, **point)
+    bend, slope, _ = np.polyfit(np.linspace(-0.3, 0.3, 7), losses, 2)
+    assert bend > 0
+    assert slope == pytest.approx(0, abs=2 * bend * 0.02)  # the optimum within 2% of size

@@ -1,10 +1,9 @@
 """Laws in which training time stands beside the sizes."""
 
-import sympy
-
 from theory.declaration import symbols as s
 from theory.declaration.law import Law
 from theory.declaration.symbols import D, N, S, t
+from theory.learning import bottlenecks
 
 E = s.floor()
 A, data, F = s.amplitude("A", of=N), s.amplitude("B", of=D), s.amplitude("F", of=t)
@@ -49,12 +48,13 @@ dmft_terms = _dmft_terms()
 
 task = s.exponent("a_1", of=t, typical=(0.3, 0.35))
 spectrum = s.shape("b_1", "spectral exponent b less 1", typical=(0.5, 0.5))
-b = 1 + spectrum
 
 
 def _dmft_tied() -> Law:
-    r_N, r_D = (sympy.Min(task.symbol, bound) for bound in (b, 2 * b))
-    r_t = task / b
+    r_N, r_D, r_t = (
+        bottlenecks.at(exponent, task.symbol, spectrum.symbol)
+        for exponent in (bottlenecks.FEATURES, bottlenecks.SAMPLES, bottlenecks.TIME)
+    )
     return Law(
         name="dmft_tied",
         title="model size, data and time, exponents tied by the spectrum",

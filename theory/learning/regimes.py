@@ -21,6 +21,7 @@ import sympy
 from sympy import Max, gamma, pi, sin, zeta
 
 from theory.errors import TheoryError, did_you_mean
+from theory.learning import bottlenecks
 from theory.learning.regime import NoSuchRegime, Regime, a, b, crossover
 
 __all__ = ["REGIMES", "NoSuchRegime", "Regime", "crossover", "regime", "regimes"]
@@ -28,7 +29,7 @@ __all__ = ["REGIMES", "NoSuchRegime", "Regime", "crossover", "regime", "regimes"
 t, N, P, C = sympy.symbols("t N P C", positive=True)
 noise = sympy.Symbol("noise", nonnegative=True)
 learning_rate, batch, members = sympy.symbols("learning_rate batch members", positive=True)
-s = (a - 1) / b
+s = bottlenecks.TIME
 ONE = sympy.Integer(1)
 
 PAPER = "Bordelon et al. 2024, arXiv:2402.01092"
@@ -101,10 +102,11 @@ def _balance(
 
 TIME = Regime("time_limited", "L(t)", {t: s}, _flow, ANY, f"{PAPER}, section 4; {DERIVED}")
 FEATURES_HARD = Regime(
-    "features_limited", "L(N)", {N: a - 1}, _slow, HARD, f"{PAPER}, section 4; {DERIVED}"
+    *("features_limited", "L(N)", {N: bottlenecks.HARD}, _slow, HARD),
+    f"{PAPER}, section 4; {DERIVED}",
 )
 FEATURES_EASY = Regime(
-    *("features_limited_easy", "L(N)", {N: b}, _fast, EASY),
+    *("features_limited_easy", "L(N)", {N: bottlenecks.EASY_FEATURES}, _fast, EASY),
     f"{DERIVED}: L = kappa q(kappa) and q is bounded; as in {PAQUETTE}",
     published={N: sympy.Min(a - 1, 2 * b)},
 )
@@ -128,11 +130,13 @@ REGIMES: tuple[Regime, ...] = (
     FEATURES_HARD,
     FEATURES_EASY,
     Regime(
-        *("samples_limited", "L(P)", {P: a - 1}, (1 - s) * pi / sin(pi * s) * c ** (a - 1)),
+        *("samples_limited", "L(P)", {P: bottlenecks.HARD}),
+        (1 - s) * pi / sin(pi * s) * c ** (a - 1),
         *(ANY & (s < 2) & sympy.Ne(s, 1), f"{PAPER}, section 4; {DERIVED}"),
     ),
     Regime(
-        *("samples_limited_easy", "L(P)", {P: 2 * b}, b * zeta(a - 2 * b) * c ** (2 * b)),
+        *("samples_limited_easy", "L(P)", {P: bottlenecks.EASY_SAMPLES}),
+        b * zeta(a - 2 * b) * c ** (2 * b),
         *(ANY & (s > 2), f"{PAPER}, section 4; {DERIVED}"),
     ),
     Regime(

@@ -100,7 +100,8 @@ def test_every_law_takes_its_priors_or_is_refused(name: str) -> None:
     law = laws.get(name)
     own = {p.symbol for p in law.parameters if p.role is Role.EXPONENT}
     weights = law.weights or {}
-    if not own & {weights.get(D), weights.get(N)}:
+    solved = {"a_1", "b_1"} <= {p.name for p in law.parameters}
+    if not solved and not own & {weights.get(D), weights.get(N)}:
         with pytest.raises(UsageError, match=f"law '{name}' has no parameter"):
             prior_from_data(SQUARE, smoothness=2, law=law)
         return
@@ -108,6 +109,32 @@ def test_every_law_takes_its_priors_or_is_refused(name: str) -> None:
     pivot = {resource.name: 2.0 for resource in law.resources}
     model = bs.Model.at(law, pivot=pivot, prior=prior)
     assert {key: model.priors.table[key] for key in prior} == dict(prior)
+
+
+@pytest.mark.parametrize("law", ["dmft", "dmft_tied"])
+def test_solved_dynamics_take_task_and_spectrum(law: str) -> None:
+    plain, found = prior_from_data(SQUARE), intrinsic_dimension(SQUARE, seed=0)
+    prior = prior_from_data(SQUARE, law=law)
+    assert prior["a_1"] == plain["beta"]
+    assert median(prior["b_1"]) == pytest.approx(1 / found.median, rel=1e-12)
+    spread = math.hypot(found.sigma, SMOOTHNESS_SPREAD)
+    assert prior["b_1"].arguments["sigma"] == pytest.approx(spread, rel=1e-12)
+    assert "the tangent kernel of a ReLU network on them falls as k^-(1 + b_1)" in prior.reasoning
+    assert list(prior_from_data(SQUARE, law=law, kernel="rbf")) == ["a_1"]
+
+
+@pytest.mark.parametrize(("kernel", "nu"), [("laplace", 0.5), ("matern32", 1.5)])
+def test_the_spectrum_of_a_kernel_falls_as_its_prior_says(kernel: str, nu: float) -> None:
+    square = np.random.default_rng(3).uniform(size=(1500, 2))
+    prior = prior_from_data(square, law="dmft_tied", kernel=kernel)
+    distances = np.linalg.norm(square[:, None] - square[None], axis=-1) / 0.5
+    r = math.sqrt(2 * nu) * distances
+    matrix = np.exp(-r) * (1 + r if nu == 1.5 else 1)
+    eigenvalues = np.linalg.eigvalsh(matrix / len(square))[::-1]
+    ranks = np.arange(20, 150)
+    slope = -np.polyfit(np.log(ranks), np.log(eigenvalues[ranks - 1]), 1)[0]
+    assert median(prior["b_1"]) == pytest.approx(2 * nu / 2, rel=0.1)
+    assert slope - 1 == pytest.approx(median(prior["b_1"]), rel=0.15)
 
 
 def test_the_reasoning_says_how_and_what_it_does_not_know() -> None:

@@ -66,7 +66,7 @@ def post() -> Posterior:
         ({"hours": -5.0, "hardware": bs.Hardware(gpus=8.0)}, "hours must be positive"),
         ({"money": 1e6}, "money needs the price"),
         ({"money": -1.0, "hardware": bs.Hardware(price=2.0)}, "money must be positive"),
-        ({"compute": 1e22, "at": {"sparsity": -1.0}}, "sparsity of the law must be positive"),
+        ({"compute": 1e22, "at": {"sparsity": -1.0}}, "sparsity of the law must be one positive"),
     ],
     ids=lambda value: value[:40] if isinstance(value, str) else None,
 )

@@ -15,6 +15,8 @@ import pytest
 import sympy
 from scipy import optimize
 
+from theory import laws
+from theory.declaration.symbols import D, N, t
 from theory.errors import TheoryError
 from theory.learning import regimes as limits
 from theory.learning.dmft.evaluate import loss_curves
@@ -421,3 +423,19 @@ def test_each_mistake_has_its_sentence(ask, words):
     with pytest.raises(TheoryError, match=words) as raised:
         ask()
     assert isinstance(raised.value, NoSuchRegime) or "formula in" in words or "both exp" in words
+
+
+@pytest.mark.parametrize(("task_a", "task_b"), [(1.3, 1.5), (2.2, 1.7), (3.4, 1.2), (6.0, 1.5)])
+def test_the_laws_exponents_are_those_of_the_bottlenecks(task_a: float, task_b: float) -> None:
+    held = regimes(task_a, task_b)
+    law = laws.get("dmft_tied")
+    values = {"a_1": task_a - 1, "b_1": task_b - 1}
+    point = {p.symbol: values[p.name] for p in law.parameters if p.name in values}
+    for kinds, size in (
+        (("features_limited", "features_limited_easy"), N),
+        (("samples_limited", "samples_limited_easy"), D),
+        (("time_limited",), t),
+    ):
+        (found,) = (held[kind] for kind in kinds if kind in held)
+        (exponent,) = found.exponents_at(task_a, task_b).values()
+        assert float(law.weights[size].subs(point)) == pytest.approx(exponent, rel=1e-12)
