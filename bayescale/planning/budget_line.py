@@ -148,9 +148,9 @@ class BudgetLine:
         return {name: getattr(self, name) for name in names} | dict(self.fixed)
 
     @property
-    def log_fixed(self) -> dict[str, float]:
+    def log_fixed(self) -> dict[str, np.ndarray]:
         """Log of every further resource that has a value."""
-        return {name: math.log(amount) for name, amount in self.fixed.items()}
+        return {name: np.log(np.float64(amount))[None] for name, amount in self.fixed.items()}
 
     def repeats(self, law: AbstractLaw) -> bool:
         """Whether repeated data must be discounted, because the law does not do it."""
