@@ -44,6 +44,9 @@ def run(command: Callable[[], object]) -> None:
     except Stopped as stop:
         ignore_signals()
         _end(stop.code)
+    # Python looks for garbage once more as it ends, through all that was imported: half a second
+    # for what the operating system takes back anyway.
+    gc.freeze()
     raise SystemExit(_flushed(code))
 
 
