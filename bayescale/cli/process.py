@@ -44,6 +44,9 @@ def run(command: Callable[[], object]) -> None:
     except Stopped as stop:
         ignore_signals()
         _end(stop.code)
+    # Python looks for garbage once more as it ends, through all that was imported: half a second
+    # for what the operating system takes back anyway.
+    gc.freeze()
     raise SystemExit(_flushed(code))
 
 
@@ -80,6 +83,9 @@ def _prepare() -> None:
     # most objects made while importing live to the end, so looking for garbage finds none.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     gc.set_threshold(100_000, 50, 50)
+    # Wherever Dask is installed xarray loads all of it, to ask whether an array is Dask's. None is
+    # in a command; to Python a module that is None here is one that is not installed.
+    sys.modules.setdefault("dask", None)  # pyright: ignore[reportArgumentType]
     # The library leaves JAX alone; a command line may keep compiled programs between processes.
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(_cache_folder() / "jax"))
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")

@@ -36,6 +36,9 @@ class Family:
         where it has no such class, and `log_density` serves.
     scipy
         ``(scipy.stats, **arguments) -> frozen distribution``.
+    draw
+        ``(rng, size, **arguments) -> draws`` of NumPy's generator, to the last digit those that
+        SciPy makes of it; None leaves them to SciPy, which is slow to import.
     location, scale
         Which arguments these are, of a family that serves as noise; empty for any other.
     tail
@@ -50,6 +53,7 @@ class Family:
     log_density: Callable[..., Any]
     numpyro: tuple[str, tuple[str, ...]] | None
     scipy: Callable[..., Any]
+    draw: Callable[..., Any] | None = None
     location: str = ""
     scale: str = ""
     tail: str = ""
@@ -211,6 +215,7 @@ FAMILIES: dict[str, Family] = {
         log_density=_normal,
         numpyro=("Normal", ("loc", "scale")),
         scipy=lambda st, mu, sigma: st.norm(mu, sigma),
+        draw=lambda rng, size, mu, sigma: rng.standard_normal(size) * sigma + mu,
         location="mu",
         scale="sigma",
     ),
@@ -237,6 +242,7 @@ FAMILIES: dict[str, Family] = {
         log_density=_log_normal,
         numpyro=("LogNormal", ("loc", "scale")),
         scipy=lambda st, mu, sigma: st.lognorm(sigma, scale=np.exp(mu)),
+        draw=lambda rng, size, mu, sigma: np.exp(sigma * rng.standard_normal(size)) * np.exp(mu),
     ),
     "StudentT": Family(
         arguments=("nu", "mu", "sigma"),

@@ -138,6 +138,8 @@ class Prior:
         """Draw from the prior with NumPy's generator `rng`; an array of shape `size`."""
         if self.is_fixed:
             return np.full(size, self.arguments["value"])
+        if (draw := FAMILIES[self.family].draw) is not None:
+            return np.asarray(draw(rng, size or None, **self.arguments))
         return np.asarray(self.scipy().rvs(size=size or None, random_state=rng))
 
     def to_dict(self) -> dict[str, Any]:

@@ -110,9 +110,19 @@ def find_mode(
 
 
 def negative_log_density(density: Density) -> Callable[[np.ndarray, Observations], Any]:
-    """Value and gradient of the negative log density; compiled once a form and table shape."""
+    """Value and gradient of the negative log density; compiled once a form and table shape.
+
+    Runs without weights get ones, so that a table and a part of it, in which the other runs weigh
+    nothing, are searched by one program.
+    """
     program, numbers = _program(density.form), density.numbers
-    return lambda at, observed: program(at, observed, numbers)
+    return lambda at, observed: program(at, _weighted(observed), numbers)
+
+
+def _weighted(observed: Observations) -> Observations:
+    if observed.weight is not None:
+        return observed
+    return observed._replace(weight=np.ones(np.shape(observed.log_loss)))
 
 
 @lru_cache(maxsize=8)

@@ -17,7 +17,6 @@ from typing import cast
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy import optimize
 
 from bayescale.errors import UsageError
 from bayescale.planning.budget_line import BudgetLine
@@ -178,6 +177,7 @@ def _budget(
     source: AbstractPosterior, line: BudgetLine, log_target: float, confidence: float
 ) -> float:
     """Log of the least budget; infinite where there is none."""
+    from scipy import optimize  # a plan at a budget needs it not, and it is slow to import
 
     def short(log_budget: float, objective: AbstractObjective) -> float:
         there = Frontier(source, line, np.array([log_budget]))
