@@ -95,6 +95,12 @@ def commands(given: Inputs, out: Path) -> dict[str, list[object]]:
     }
 
 
+def heeds_signals() -> None:
+    """Take signals as usual: where the tests run in the background of a shell they are ignored."""
+    for number in STOPPED:
+        signal.signal(number, signal.SIG_DFL)
+
+
 def stopped_after(
     arguments: Sequence[object], seconds: float, number: int, limit: int | str = "unlimited"
 ) -> tuple[int, float, str]:
@@ -109,6 +115,7 @@ def stopped_after(
         stderr=subprocess.PIPE,
         text=True,
         env=ENVIRONMENT,
+        preexec_fn=heeds_signals,
     )
     try:
         _, error = process.communicate(timeout=seconds)
