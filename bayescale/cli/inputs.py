@@ -55,6 +55,7 @@ def read_table(
     units: dict[str, float] | None = None,
     dialect: dict[str, str] | None = None,
     guess: bool = True,
+    max_rows: int | None = None,
 ) -> "Runs":
     """Read a file, standard input or a dataset, and say what was done to it.
 
@@ -66,7 +67,7 @@ def read_table(
         From our names to the table's.
     part
         Which table of a dataset that holds several.
-    units, dialect, guess
+    units, dialect, guess, max_rows
         As in `read_runs`.
 
     Raises
@@ -75,8 +76,8 @@ def read_table(
         If a part is asked of what is no dataset.
     """
     path = Path(table)
-    options: dict[str, Any] = {"units": units, "dialect": dialect}
-    options = {name: value for name, value in options.items() if value}
+    options: dict[str, Any] = {"units": units, "dialect": dialect, "max_rows": max_rows}
+    options = {name: value for name, value in options.items() if value or value == 0}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         runs = _read(table, path, columns, part, guess, options)

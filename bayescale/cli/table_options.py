@@ -50,6 +50,10 @@ Finals = Annotated[
     str | None, typer.Option(help="Keep the last row of each run, named by this column.")
 ]
 
+MaxRows = Annotated[
+    int | None, typer.Option(help="Most rows of a table that are read; default 1000000.")
+]
+
 BestOf = Annotated[
     list[str] | None,
     typer.Option(help="Keep the best of a sweep of this column at each size. Repeat for more."),
@@ -64,6 +68,7 @@ def _read(
     separator: Separator = None,
     decimal: Decimal = None,
     no_guess: NoGuess = False,
+    max_rows: MaxRows = None,
     only: Only = None,
     finals: Finals = None,
     best_of: BestOf = None,
@@ -77,6 +82,7 @@ def _read(
         units=units,
         dialect={name: value for name, value in dialect.items() if value is not None},
         guess=not no_guess,
+        max_rows=max_rows,
     )
     kept = prepared(runs, only, finals, best_of)
     for note in kept.notes[len(runs.notes) :]:

@@ -1,8 +1,8 @@
 """A table gathered from wherever it is, under the names N, D, C, loss and run."""
 
 import contextlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from bayescale.runs.cells import Numbers, as_arrow, inferred
 from bayescale.runs.dialect import Dialect
 from bayescale.runs.frames import WHERE, in_memory
 from bayescale.runs.mapping import Roles, roles
-from bayescale.runs.reader import Source, check_names
+from bayescale.runs.reader import MOST_ROWS, Source, check_names, too_many_rows
 from bayescale.runs.reading import open_source
 from bayescale.runs.units import absurd
 from bayescale.runs.vocabulary import NUMERIC, counting, figure, listed, shown
@@ -37,12 +37,15 @@ class Stated:
         The separator of a text, and its decimal point or comma.
     guess
         Whether columns may be taken by the look of their names, and units from headers and cells.
+    max_rows
+        With more rows a file or a stream is refused.
     """
 
     columns: Mapping[str, str] = field(default_factory=dict)
     units: Mapping[str, float] = field(default_factory=dict)
     dialect: Dialect = field(default_factory=Dialect)
     guess: bool = True
+    max_rows: int = MOST_ROWS
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,20 @@ def gather(given: Any, stated: Stated) -> Gathered:
             provenance = tuple(map(str, kept)) if isinstance(kept, list | tuple) else ()
             source = Source(WHERE, names, True, iter(()), provenance=provenance)
             return _gathered(source, stated, series)
-        return _gathered(source or open_source(given, stack, separator), stated, None)
+        if source is None:
+            source = open_source(given, stack, separator, stated.max_rows)
+            source = replace(source, batches=_counted(source, stated.max_rows))
+        return _gathered(source, stated, None)
+
+
+def _counted(source: Source, max_rows: int) -> Iterator[pa.RecordBatch]:
+    """The batches of a source, until there are too many rows in them."""
+    rows = 0
+    for batch in source.batches:
+        rows += len(batch)
+        if rows > max_rows:
+            raise too_many_rows(source.name, max_rows)
+        yield batch
 
 
 def _gathered(source: Source, stated: Stated, series: list[pd.Series] | None) -> Gathered:

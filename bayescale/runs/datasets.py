@@ -251,7 +251,7 @@ def load(
     columns
         Changes to the card's map, such as `{"N": "N_no_emb"}`.
     **options
-        Further options of `read_runs`.
+        Further options of `read_runs`, such as `max_rows`.
 
     Raises
     ------

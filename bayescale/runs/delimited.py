@@ -12,8 +12,9 @@ import pyarrow.csv
 from bayescale.errors import LimitError, RunsError
 from bayescale.runs.cells import NUMBER
 from bayescale.runs.encoding import decoded, not_utf8
-from bayescale.runs.quotes import Watched, line_of, misplaced, swallowing
-from bayescale.runs.reader import AbstractReader, Source, check_names
+from bayescale.runs.quotes import Quotes, line_of, misplaced, swallowing
+from bayescale.runs.reader import MOST_ROWS, AbstractReader, Source, check_names
+from bayescale.runs.unpacking import native
 
 _BLOCK = 1 << 22  # bytes of text parsed at once, and so the longest row
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -31,19 +32,22 @@ class AbstractDelimited(AbstractReader):
         other.separator = separator
         return other
 
-    def open(self, file: io.BufferedIOBase, name: str) -> Source:
+    def open(self, file: io.BufferedIOBase, name: str, max_rows: int = MOST_ROWS) -> Source:
         """Open a file without reading its rows yet; every cell stays text."""
         head = file.read(_BLOCK // 16)
         file.seek(0)
         complete = len(head) < _BLOCK // 16
         columns, skipped = _header(decoded(head, name), name, self.separator, complete=complete)
-        batches = _batches(Watched(file, self.separator), columns, skipped, name, self.separator)
+        batches = _batches(file, columns, skipped, name, self.separator)
         return Source(name, columns, False, batches)
 
 
 def _batches(
-    file: Watched, columns: list[str], skipped: int, name: str, separator: str
+    file: io.BufferedIOBase, columns: list[str], skipped: int, name: str, separator: str
 ) -> Iterator[pa.RecordBatch]:
+    # Once through the whole text first: a packed file that is damaged or without end is refused
+    # before its rows take memory.
+    quotes = Quotes.of(file, separator)
     ragged: list[pyarrow.csv.InvalidRow] = []
 
     def on_invalid(row: pyarrow.csv.InvalidRow) -> str:
@@ -54,7 +58,7 @@ def _batches(
     seen = 0
     try:
         reader = pyarrow.csv.open_csv(
-            file,
+            native(file),
             pyarrow.csv.ReadOptions(
                 use_threads=False, block_size=_BLOCK, column_names=keys, skip_rows=skipped
             ),
@@ -66,12 +70,12 @@ def _batches(
             ),
         )
         for batch in reader:
-            if file.quotes and (at := swallowing(batch, separator)):
-                raise _stray(file.file, seen + at[0], columns[at[1]], name, separator)
+            if quotes.count and (at := swallowing(batch, separator)):
+                raise _stray(file, seen + at[0], columns[at[1]], name, separator)
             seen += len(batch)
             yield batch
-        doubtful = file.doubtful or file.quotes % 2
-        if doubtful and (line := misplaced(file.file, separator)):
+        doubtful = quotes.doubtful or quotes.count % 2
+        if doubtful and (line := misplaced(file, separator)):
             raise RunsError(
                 f"{name}: line {line}: a quote opens a cell and is not closed at its end; remove "
                 "the quote, or close it and write a quote within it twice."

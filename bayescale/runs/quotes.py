@@ -17,11 +17,14 @@ each, and numbers where the row itself has numbers.
 import csv
 import io
 import re
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute
 
 from bayescale.runs.cells import NUMBER, pc
+
+_BLOCK = 1 << 22
 
 
 def swallowing(batch: pa.RecordBatch, separator: str) -> tuple[int, int] | None:
@@ -60,43 +63,36 @@ def _is_number(cell: str) -> bool:
     return re.match(NUMBER, cell.strip().strip('"').replace(",", ".")) is not None
 
 
-class Watched(io.RawIOBase):
-    """A file that notes what quotes were read from it.
+@dataclass(frozen=True)
+class Quotes:
+    """What quotes a text holds.
 
     Parameters
     ----------
-    file
-        The file, at its start.
-    separator
-        What separates the cells of a row.
-
-    Attributes
-    ----------
-    quotes
-        How many were read: where there is none, no cell holds a line break.
+    count
+        How many: where there is none, no cell holds a line break.
     doubtful
-        Whether one was read that stands at neither end of a cell.
+        Whether one stands at neither end of a cell.
     """
 
-    def __init__(self, file: io.BufferedIOBase, separator: str) -> None:
-        self.file, self.quotes, self.doubtful = file, 0, False
+    count: int
+    doubtful: bool
+
+    @classmethod
+    def of(cls, file: io.BufferedIOBase, separator: str) -> "Quotes":
+        """Count those of a whole file, which is left at its start."""
         end = re.escape(separator.encode()) + rb"\r\n"
-        self._inside = re.compile(rb'[^%b]"(?=[^%b])' % (end, end))
-        self._before = b""
-
-    def readable(self) -> bool:
-        """Whether it can be read: always."""
-        return True
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        """Return at most `size` bytes."""
-        found = self.file.read(-1 if size is None else size)
-        count = found.count(b'"')
-        if count or self._before.endswith(b'"'):
-            self.quotes += count
-            self.doubtful = self.doubtful or bool(self._inside.search(self._before + found))
-        self._before = found[-2:]
-        return found
+        inside = re.compile(rb'[^%b]"(?=[^%b])' % (end, end))
+        file.seek(0)
+        quotes, doubtful, before = 0, False, b""
+        while block := file.read(_BLOCK):
+            count = block.count(b'"')
+            if count or before.endswith(b'"'):
+                quotes += count
+                doubtful = doubtful or bool(inside.search(before + block))
+            before = block[-2:]
+        file.seek(0)
+        return cls(quotes, doubtful)
 
 
 def misplaced(file: io.BufferedIOBase, separator: str) -> int | None:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Protocol, cast, runtime_checkable
 
 from bayescale.errors import LimitError, RunsError
-from bayescale.runs.reader import AbstractReader, Source
+from bayescale.runs.reader import MOST_ROWS, AbstractReader, Source
 from bayescale.runs.readers import READERS
-from bayescale.runs.unpacking import MARK, SUFFIX, Unpacked
+from bayescale.runs.unpacking import FOREIGN, MARK, SUFFIX, Unpacked
 
 PLAIN = "csv"
 """The format of a file that neither its first bytes nor its name tells."""
@@ -29,6 +29,9 @@ _OTHER_FORMATS = (
     ".ods",
     ".zip",
     ".xz",
+    ".zst",
+    ".lz4",
+    ".7z",
     ".bz2",
     ".feather",
     ".arrow",
@@ -77,10 +80,12 @@ def open_source(
     source: str | os.PathLike | Readable,
     stack: contextlib.ExitStack,
     separator: str | None = None,
+    max_rows: int = MOST_ROWS,
 ) -> Source:
     """Open a file of any format, or a stream (`-` is stdin), without reading its rows yet.
 
-    What is opened is closed with `stack`. A `separator` is that of a text, where it is declared.
+    What is opened is closed with `stack`. A `separator` is that of a text, where it is declared;
+    with more rows than `max_rows` a table is refused.
 
     Raises
     ------
@@ -93,10 +98,10 @@ def open_source(
     """
     if isinstance(source, str) and source == "-":
         stream = cast(Readable, getattr(sys.stdin, "buffer", sys.stdin))
-        return _open_stream(stream, "stdin", separator)
+        return _open_stream(stream, "stdin", separator, max_rows)
     if not isinstance(source, str | os.PathLike):
         name = Path(str(getattr(source, "name", "stream"))).name
-        return _open_stream(source, name, separator)
+        return _open_stream(source, name, separator, max_rows)
     path = Path(source)
     suffix = path.suffix.lower()
     unsafe = [ending for ending in path.suffixes if ending.lower() in _EXECUTABLE]
@@ -122,8 +127,8 @@ def open_source(
         strerror = getattr(error, "strerror", None)
         raise RunsError(f"{str(path)!r} cannot be read: {strerror or error}.") from None
     if not file.seekable():  # a named pipe
-        return _open_stream(file, path.name, separator)
-    return _opened(file, path.name, separator, streamed=False)
+        return _open_stream(file, path.name, separator, max_rows)
+    return _opened(file, path.name, separator, max_rows, streamed=False)
 
 
 def _by_content(head: bytes) -> AbstractReader | None:
@@ -134,27 +139,36 @@ def _by_suffix(suffix: str) -> AbstractReader | None:
     return next((r for r in READERS.values() if suffix in r.suffixes), None)
 
 
-def _open_stream(stream: Readable, name: str, separator: str | None) -> Source:
+def _open_stream(stream: Readable, name: str, separator: str | None, max_rows: int) -> Source:
     content = stream.read()
     if isinstance(content, str):
         content = content.encode()
-    return _opened(io.BytesIO(content), name, separator, streamed=True)
+    return _opened(io.BytesIO(content), name, separator, max_rows, streamed=True)
 
 
-def _opened(file: io.BufferedIOBase, name: str, separator: str | None, *, streamed: bool) -> Source:
+def _opened(
+    file: io.BufferedIOBase, name: str, separator: str | None, max_rows: int, *, streamed: bool
+) -> Source:
     """Open what is text or not, packed or not, by its first bytes and then by its name."""
-    packed = _head(file).startswith(MARK) or name.lower().endswith(SUFFIX)
+    head = _head(file)
+    packed = head.startswith(MARK) or name.lower().endswith(SUFFIX)
     if packed:
-        file = cast(io.BufferedIOBase, Unpacked(file, name))
+        file = cast(io.BufferedIOBase, Unpacked(file, name, max_rows))
+        head = _head(file)
+    if foreign := next((called for mark, called in FOREIGN.items() if head.startswith(mark)), ""):
+        raise RunsError(
+            f"{name}: is {foreign if ' ' in foreign else f'packed by {foreign}'}, which is not "
+            "read; unpack it, or pack the text by gzip."
+        )
     inner = name[: -len(SUFFIX)] if name.lower().endswith(SUFFIX) else name
-    reader = _by_content(_head(file)) or _by_suffix(Path(inner).suffix.lower()) or READERS[PLAIN]
+    reader = _by_content(head) or _by_suffix(Path(inner).suffix.lower()) or READERS[PLAIN]
     if (streamed or packed) and not reader.streams:
         read = " or ".join(one.title for one in READERS.values() if one.streams)
         what = "a stream" if streamed else "what is packed by gzip"
         raise RunsError(f"{name}: {what} must be {read}; give {reader.title} as a file.")
     if separator is not None:
         reader = reader.separated_by(separator)
-    return reader.open(file, name)
+    return reader.open(file, name, max_rows)
 
 
 def _head(file: io.BufferedIOBase) -> bytes:

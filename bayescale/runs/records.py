@@ -9,10 +9,13 @@ import pyarrow as pa
 
 from bayescale.errors import LimitError, RunsError
 from bayescale.runs.cells import as_arrow
-from bayescale.runs.reader import MOST_COLUMNS, Source, check_names
+from bayescale.runs.reader import MOST_COLUMNS, Source, check_names, too_many_rows
+
+_CELLS, _EMPTY = 10_000_000, 100
+"""Cells that are always made, and times the values given that are."""
 
 
-def from_records(records: Iterable[Any], where: str) -> Source:
+def from_records(records: Iterable[Any], where: str, max_rows: int | None = None) -> Source:
     """Return rows as a table: a name that a row lacks is a missing cell.
 
     Parameters
@@ -22,16 +25,18 @@ def from_records(records: Iterable[Any], where: str) -> Source:
         is kept as its JSON text.
     where
         What the table is called in messages.
+    max_rows
+        How many rows are allowed.
 
     Raises
     ------
     RunsError
         A row is no mapping, or has two values of one name.
     LimitError
-        There are too many names.
+        There are too many names or rows, or the table is all but empty.
     """
     columns: dict[str, list[Any]] = {}
-    rows = 0
+    rows, given = 0, 0
     for record in records:
         if not isinstance(record, Mapping):
             raise RunsError(
@@ -49,7 +54,14 @@ def from_records(records: Iterable[Any], where: str) -> Source:
             cells.append(value)
         if len(columns) > MOST_COLUMNS:
             check_names([*columns], where)
-        rows += 1
+        rows, given = rows + 1, given + len(flat)
+        if max_rows is not None and rows > max_rows:
+            raise too_many_rows(where, max_rows)
+        if rows * len(columns) > max(_CELLS, _EMPTY * given):
+            raise LimitError(
+                f"{where}: {given} values that would make {rows} rows of {len(columns)} columns, "
+                "nearly all empty, are refused; keep the columns that describe the runs."
+            )
     for cells in columns.values():
         cells.extend([None] * (rows - len(cells)))
     return from_columns(columns, where)

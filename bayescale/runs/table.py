@@ -21,6 +21,7 @@ from bayescale.notebook import Shown
 from bayescale.runs.columns import Stated, gather
 from bayescale.runs.dialect import Dialect
 from bayescale.runs.mapping import absent
+from bayescale.runs.reader import MOST_ROWS
 from bayescale.runs.reading import without_suffix
 from bayescale.runs.vocabulary import CANONICAL, NUMERIC, RESOURCES, mapping
 
@@ -171,6 +172,7 @@ def read_runs(
     on_bad_rows: Literal["warn", "raise", "drop"] = "warn",
     on_duplicates: Literal["drop", "keep"] = "drop",
     max_bad_fraction: float = 0.2,
+    max_rows: int = MOST_ROWS,
 ) -> Runs:
     """Read and check a table of training runs.
 
@@ -205,6 +207,9 @@ def read_runs(
         Whether rows that repeat another in every column are dropped (with a warning) or kept.
     max_bad_fraction
         With more bad rows than this fraction, the table is refused.
+    max_rows
+        With more rows a file or a stream is refused, before it fills the memory; a table that is
+        in memory is not.
 
     Raises
     ------
@@ -231,7 +236,9 @@ def read_runs(
     _check_option("on_duplicates", on_duplicates, ("drop", "keep"))
     if not 0 <= max_bad_fraction < 1:
         raise UsageError(f"max_bad_fraction is {max_bad_fraction}; it must be in [0, 1).")
-    stated = Stated(columns or {}, units or {}, Dialect.of(dialect), guess)
+    if isinstance(max_rows, bool) or not isinstance(max_rows, int) or max_rows < 1:
+        raise UsageError(f"max_rows is {max_rows!r}; it must be a positive whole number.")
+    stated = Stated(columns or {}, units or {}, Dialect.of(dialect), guess, max_rows)
     gathered = gather(source, stated)
     table, labels, where = gathered.table, gathered.labels, gathered.where
     notes, alarms = gathered.notes, gathered.notices

@@ -2,18 +2,30 @@
 
 import gzip
 import io
+import os
 import zlib
 
-from bayescale.errors import LimitError, RunsError
-from bayescale.runs.reader import damaged
+import pyarrow as pa
+
+from bayescale.errors import RunsError
+from bayescale.runs.reader import MOST_ROWS, damaged, unpacks_too_far
 
 MARK = b"\x1f\x8b"
 """The first bytes of a packed file."""
 
 SUFFIX = ".gz"
 
-_BOMB_BYTES, _BOMB_RATIO = 1 << 29, 200
-_CHUNK = 1 << 24
+FOREIGN = {
+    b"PK\x03\x04": "a zip archive",
+    b"\xfd7zXZ\x00": "xz",
+    b"BZh": "bzip2",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"7z\xbc\xaf\x27\x1c": "a 7z archive",
+    b"\x04\x22\x4d\x18": "lz4",
+}
+"""First bytes of what is packed in another way, which is not read -> what it is called."""
+
+_CHUNK = 1 << 22
 
 
 class Unpacked(gzip.GzipFile):
@@ -25,11 +37,13 @@ class Unpacked(gzip.GzipFile):
         The file, at its start.
     name
         Its name in messages.
+    max_rows
+        Rows that are allowed; more may unpack to more.
     """
 
-    def __init__(self, packed: io.BufferedIOBase, name: str) -> None:
+    def __init__(self, packed: io.BufferedIOBase, name: str, max_rows: int = MOST_ROWS) -> None:
         super().__init__(fileobj=packed)
-        self._packed, self._called = packed, name
+        self.packed, self._called, self._max_rows = packed, name, max_rows
 
     def read(self, size: int | None = -1) -> bytes:
         """Return at most `size` bytes, all that are left by default.
@@ -50,10 +64,30 @@ class Unpacked(gzip.GzipFile):
             found = super().read(size)
         except (EOFError, OSError, zlib.error):
             raise RunsError(damaged(self._called, "gzip")) from None
-        unpacked, packed = self.tell(), self._packed.tell()
-        if unpacked > _BOMB_BYTES and unpacked > _BOMB_RATIO * packed:
-            raise LimitError(
-                f"{self._called}: unpacks to more than {_BOMB_RATIO} times its size and "
-                f"{_BOMB_BYTES >> 20} MB, so it is refused; unpack it yourself if you trust it."
-            )
+        refusal = unpacks_too_far(self._called, self.packed.tell(), self.tell(), self._max_rows)
+        if refusal:
+            raise refusal
         return found
+
+
+def native(file: io.BufferedIOBase) -> pa.NativeFile:
+    """The content of a file, packed or not, read by Arrow without calling Python.
+
+    Threads of Arrow read ahead. One that calls a Python file while the interpreter ends, as it
+    does soon after a table is refused, aborts the process.
+    """
+    if isinstance(file, Unpacked):
+        place = file.packed.tell()
+        file.packed.seek(-min(8, file.packed.seek(0, os.SEEK_END)), os.SEEK_END)
+        padded = not any(file.packed.read())
+        file.packed.seek(place)
+        if padded:  # with zeros at its end, which gzip allows and Arrow does not
+            return pa.BufferReader(file.read())
+        return pa.CompressedInputStream(native(file.packed), "gzip")
+    if isinstance(file, io.BytesIO):
+        return pa.BufferReader(file.getvalue())
+    file.seek(0)
+    try:
+        return pa.OSFile(os.fspath(getattr(file, "name", "")))
+    except (OSError, TypeError, ValueError):  # no file by name, or a name that Arrow cannot encode
+        return pa.BufferReader(file.read())

@@ -2,15 +2,24 @@
 
 import io
 import json
-from collections.abc import Iterator
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from bayescale.errors import LimitError, RunsError
 from bayescale.runs.encoding import decoded
-from bayescale.runs.reader import AbstractReader, Source, check_names
+from bayescale.runs.reader import (
+    MOST_ROWS,
+    AbstractReader,
+    Source,
+    check_names,
+    too_many_rows,
+)
 from bayescale.runs.records import from_columns, from_records
 
 _MOST_BYTES = 1 << 30
+_BLANK = re.compile(r"[ \t\n\r]*")
 _FORMS = (
     'give a list of records [{"N": 1e9, "loss": 2.9}, ...], columns {"N": [...], "loss": [...]}, '
     "or a record a line"
@@ -25,7 +34,7 @@ class Reader(AbstractReader):
     marks = (b"{", b"[")
     streams = True
 
-    def open(self, file: io.BufferedIOBase, name: str) -> Source:
+    def open(self, file: io.BufferedIOBase, name: str, max_rows: int = MOST_ROWS) -> Source:
         """Read a file; of lines, the last one may be cut short, which a notice says."""
         content = file.read(_MOST_BYTES + 1)
         if len(content) > _MOST_BYTES:
@@ -38,9 +47,16 @@ class Reader(AbstractReader):
             raise RunsError(f"{name}: the file is empty; {_FORMS}.")
         notices: list[str] = []
         try:
-            source = _table(_parsed(text, name), name)
+            if text.lstrip()[0] == "[":  # records one by one, so that too many are noticed early
+                source = from_records(_listed(text, name), name, max_rows)
+            else:
+                source = _table(_parsed(text, name), name)
         except json.JSONDecodeError as error:
+            if text.count("\n") >= 2 * max_rows:  # before each of them is made a line
+                raise too_many_rows(name, max_rows) from None
             lines = [(i, one) for i, one in enumerate(text.split("\n"), 1) if one.strip()]
+            if len(lines) > max_rows:
+                raise too_many_rows(name, max_rows, rows=len(lines)) from None
             if len(lines) < 2 or not _is_record(lines[0][1], name):
                 raise RunsError(
                     f"{name}: not whole JSON (line {error.lineno}: {error.msg}); nothing was read "
@@ -58,19 +74,55 @@ def _parsed(text: str, name: str) -> Any:
     json.JSONDecodeError
         It is not one whole JSON text.
     """
+    return _guarded(json.JSONDecoder(object_pairs_hook=_record).decode, text, name)
 
-    def record(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            names = [key for key, _ in pairs]
-            twice = next(key for key in names if names.count(key) > 1)
-            raise RunsError(f"{name}: a record has two values of {twice!r}; keep one.")
-        return found
 
+def _listed(text: str, name: str) -> Iterator[Any]:
+    """The items of a JSON list, one by one.
+
+    Raises
+    ------
+    json.JSONDecodeError
+        It is not one whole JSON list.
+    """
+    decoder = json.JSONDecoder(object_pairs_hook=_record)
+    at = _BLANK.match(text, text.index("[") + 1).end()
+    if text.startswith("]", at):
+        raise RunsError(f"{name}: the table has no rows; add the runs.")
+    more = True
+    while more:
+        item, at = _guarded(lambda _, start=at: decoder.raw_decode(text, start), text, name)
+        yield item
+        at = _BLANK.match(text, at).end()
+        more = text.startswith(",", at)
+        if not more and not text.startswith("]", at):
+            raise json.JSONDecodeError("Expecting ',' delimiter", text, at)
+        at = _BLANK.match(text, at + 1).end()
+    if at < len(text):
+        raise json.JSONDecodeError("Extra data", text, at)
+
+
+class _Twice(ValueError):
+    """A record has two values of one name, which is its argument."""
+
+
+def _record(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        counts = Counter(key for key, _ in pairs)
+        raise _Twice(next(key for key, count in counts.items() if count > 1))
+    return found
+
+
+def _guarded(decode: Callable[[str], Any], text: str, name: str) -> Any:
     try:
-        return json.loads(text, object_pairs_hook=record)
-    except (json.JSONDecodeError, RunsError):
+        return decode(text)
+    except json.JSONDecodeError:
         raise
+    except _Twice as error:
+        raise RunsError(
+            f"{name}: a record has two values of {error.args[0]!r}; keep one."
+        ) from None
     except RecursionError:
         raise LimitError(f"{name}: is nested too deeply; not read.") from None
     except ValueError:
