@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from bayescale.errors import DiagnosticsRefused, DiagnosticsWarning
+from bayescale.errors import DiagnosticsRefused, DiagnosticsWarning, UsageError
 from bayescale.notebook import Shown
 
 MAX_RHAT = 1.01
@@ -151,6 +152,44 @@ class Result(Shown, ABC):
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON, with what `verdict` gives."""
+
+    @property
+    def figure(self) -> str:
+        """The kind of figure that `plot` draws unless another is asked for; empty where none is."""
+        return ""
+
+    def plot(self, kind: str | None = None, **options: Any) -> Any:
+        """Draw this, through pyplot: ``plt.show()`` and notebooks show it.
+
+        Parameters
+        ----------
+        kind
+            A name in ``bs.plots.FIGURES``; by default the one that says most of this.
+        **options
+            Keywords of that figure. A posterior draws every kind: what the kind needs is made from
+            it, as in ``post.plot("valley", compute=1e24)``.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Close it with ``plt.close(figure)`` where many are made; `bayescale.plots` has the same
+            figures of which pyplot knows nothing.
+
+        Raises
+        ------
+        UsageError
+            If there is no such kind, it does not draw this, or an option is unknown or missing.
+        DiagnosticsRefused
+            If the gate refuses and ``force=True`` is not among the options.
+        """
+        chosen = kind or self.figure
+        if not chosen:
+            raise UsageError(
+                f"of a {type(self).__name__} there is no figure; its table is .summary()."
+            )
+        # By name, because drawings stand on a floor above what they draw.
+        plots: Any = import_module("bayescale.plots")
+        return plots.draw(self, chosen, pyplot=True, **options)
 
     def verdict(self) -> dict[str, Any]:
         """The gate's part of the plain data: ``diagnostics`` and ``trusted``."""

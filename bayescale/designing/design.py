@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -157,7 +158,8 @@ def design(
     problem = DesignProblem(
         linearised, line, table, float(budget), float(at), max_runs, repeats, own
     )
-    return problem.solve(running, diagnosis, resources, force)
+    found = problem.solve(running, diagnosis, resources, force)
+    return replace(found, origin=source.origin)
 
 
 def _rigid(source: AbstractPosterior, single_law: bool) -> Diagnosis:

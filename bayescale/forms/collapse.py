@@ -86,6 +86,11 @@ class Collapse(Result):
     scaling_p: float
 
     @property
+    def figure(self) -> str:
+        """The kind of figure that `plot` draws by default."""
+        return "collapse"
+
+    @property
     def tells_apart(self) -> bool:
         """Whether the table excludes at least one named form."""
         return bool(self.forms["excluded"].any())

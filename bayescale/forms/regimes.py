@@ -43,6 +43,8 @@ class Regimes(Result):
         Sentences: what this posterior cannot tell.
     diagnosis
         The posterior's verdict.
+    origin
+        Table, number of runs and law of the posterior.
     """
 
     runs: pd.DataFrame
@@ -55,6 +57,12 @@ class Regimes(Result):
     negligible: float
     notes: tuple[str, ...]
     diagnosis: Diagnosis
+    origin: str = ""
+
+    @property
+    def figure(self) -> str:
+        """The kind of figure that `plot` draws by default."""
+        return "regime"
 
     def probability(self, resource: str, kind: str) -> Float[np.ndarray, " run"]:
         """Posterior probability that each run is in a regime of a resource."""

@@ -74,6 +74,11 @@ class Calibration(Result):
     seed: int
 
     @property
+    def figure(self) -> str:
+        """The kind of figure that `plot` draws by default."""
+        return "calibration"
+
+    @property
     def forecasts(self) -> dict[str, tuple[Forecast, ...]]:
         """Law, or ``stack`` -> forecast at each cut."""
         more = {STACK: self.stacked} if self.stacked else {}
