@@ -17,7 +17,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from bayescale.errors import DiagnosticsRefused, DiagnosticsWarning, UsageError
-from bayescale.notebook import Shown
+from bayescale.notebook import Shown, verdict_html
 
 MAX_RHAT = 1.01
 MIN_ESS = 400.0
@@ -42,7 +42,7 @@ class Status(StrEnum):
     REFUSE = "refuse"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Diagnosis:
     """The gate's verdict and its reasons, each a sentence with what to do.
 
@@ -118,6 +118,14 @@ class Diagnosis:
         """As plain data, for JSON."""
         told = {"status": str(self.status), "reasons": list(self.reasons)}
         return told | ({"notes": list(self.notes)} if self.notes else {})
+
+    def __repr__(self) -> str:
+        counts = {"refusal": self.refusals, "warning": self.warnings, "note": self.notes}
+        told = [f"{len(s)} {n}{'s' * (len(s) > 1)}" for n, s in counts.items() if s]
+        return f"Diagnosis({', '.join([str(self.status), *told])})"
+
+    def _repr_html_(self) -> str:
+        return verdict_html(self)
 
     def __str__(self) -> str:
         reasons = [f"- {reason}" for reason in self.reasons]

@@ -132,14 +132,10 @@ def _is_number(cell: str) -> bool:
 @contextmanager
 def progress_line() -> Iterator[Callable[[str], None]]:
     """A line on stderr that says what is being done; nothing when stderr is no terminal."""
-    from rich.console import Console
+    from bayescale.progress import shown
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda stage: None
-        return
-    with console.status("starting") as status:
-        yield lambda stage: status.update(stage)
+    with shown(None, delay=0.0) as tell:
+        yield tell
 
 
 @contextmanager
