@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from bayescale.errors import DiagnosticsRefused, DiagnosticsWarning
-from bayescale.notebook import Shown
+from bayescale.errors import DiagnosticsRefused, DiagnosticsWarning, UsageError
+from bayescale.notebook import Shown, verdict_html
 
 MAX_RHAT = 1.01
 MIN_ESS = 400.0
@@ -41,7 +42,7 @@ class Status(StrEnum):
     REFUSE = "refuse"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Diagnosis:
     """The gate's verdict and its reasons, each a sentence with what to do.
 
@@ -118,6 +119,14 @@ class Diagnosis:
         told = {"status": str(self.status), "reasons": list(self.reasons)}
         return told | ({"notes": list(self.notes)} if self.notes else {})
 
+    def __repr__(self) -> str:
+        counts = {"refusal": self.refusals, "warning": self.warnings, "note": self.notes}
+        told = [f"{len(s)} {n}{'s' * (len(s) > 1)}" for n, s in counts.items() if s]
+        return f"Diagnosis({', '.join([str(self.status), *told])})"
+
+    def _repr_html_(self) -> str:
+        return verdict_html(self)
+
     def __str__(self) -> str:
         reasons = [f"- {reason}" for reason in self.reasons]
         return "\n".join([str(self.status), *reasons, *(f"- note: {n}" for n in self.notes)])
@@ -151,6 +160,44 @@ class Result(Shown, ABC):
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """As plain data, for JSON, with what `verdict` gives."""
+
+    @property
+    def figure(self) -> str:
+        """The kind of figure that `plot` draws unless another is asked for; empty where none is."""
+        return ""
+
+    def plot(self, kind: str | None = None, **options: Any) -> Any:
+        """Draw this, through pyplot: ``plt.show()`` and notebooks show it.
+
+        Parameters
+        ----------
+        kind
+            A name in ``bs.plots.FIGURES``; by default the one that says most of this.
+        **options
+            Keywords of that figure. A posterior draws every kind: what the kind needs is made from
+            it, as in ``post.plot("valley", compute=1e24)``.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Close it with ``plt.close(figure)`` where many are made; `bayescale.plots` has the same
+            figures of which pyplot knows nothing.
+
+        Raises
+        ------
+        UsageError
+            If there is no such kind, it does not draw this, or an option is unknown or missing.
+        DiagnosticsRefused
+            If the gate refuses and ``force=True`` is not among the options.
+        """
+        chosen = kind or self.figure
+        if not chosen:
+            raise UsageError(
+                f"of a {type(self).__name__} there is no figure; its table is .summary()."
+            )
+        # By name, because drawings stand on a floor above what they draw.
+        plots: Any = import_module("bayescale.plots")
+        return plots.draw(self, chosen, pyplot=True, **options)
 
     def verdict(self) -> dict[str, Any]:
         """The gate's part of the plain data: ``diagnostics`` and ``trusted``."""

@@ -14,6 +14,11 @@ MOST_REASONS, MOST_ROWS, MOST_COLUMNS = 5, 12, 12
 """A notebook shows no more of each; the object itself holds all."""
 
 
+def verdict_html(diagnosis: Any) -> str:
+    """A verdict with its reasons, escaped."""
+    return f"<div><p>{_verdict(diagnosis)}</p>{_bullets([*diagnosis.reasons])}</div>"
+
+
 class Shown:
     """What shows itself in a notebook: a line, a verdict, sentences, and a table."""
 

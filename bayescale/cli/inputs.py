@@ -145,13 +145,9 @@ def require_picture(path: Path | None) -> None:
     """
     if path is None:
         return
-    from bayescale.plots.files import METADATA
+    from bayescale.plots.files import require_suffix
 
-    if path.suffix.lower() not in METADATA:
-        raise UsageError(
-            f"the figure cannot be written to '{path}': its suffix is '{path.suffix}' and must be "
-            f"one of {', '.join(METADATA)}."
-        )
+    require_suffix(path.suffix, path)
     require_writable(path)
 
 

@@ -53,8 +53,13 @@ def write(text: str) -> None:
     _print(printable(text))
 
 
-def _print(text: str) -> None:
-    """Print on stdout.
+def bytes_out(data: bytes) -> None:
+    """Write bytes, such as a picture's, on stdout as they are; see `write`."""
+    _print(data)
+
+
+def _print(text: str | bytes) -> None:
+    """Print on stdout, bytes without a line's end.
 
     Raises
     ------
@@ -64,7 +69,7 @@ def _print(text: str) -> None:
         If it cannot be written.
     """
     try:
-        typer.echo(text)
+        typer.echo(text, nl=isinstance(text, str))
     except BrokenPipeError:
         raise typer.Exit(Exit.DONE) from None
     except OSError as error:
@@ -127,14 +132,10 @@ def _is_number(cell: str) -> bool:
 @contextmanager
 def progress_line() -> Iterator[Callable[[str], None]]:
     """A line on stderr that says what is being done; nothing when stderr is no terminal."""
-    from rich.console import Console
+    from bayescale.progress import shown
 
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield lambda stage: None
-        return
-    with console.status("starting") as status:
-        yield lambda stage: status.update(stage)
+    with shown(None, delay=0.0) as tell:
+        yield tell
 
 
 @contextmanager

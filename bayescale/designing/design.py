@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -19,6 +20,7 @@ from bayescale.models.model import Model
 from bayescale.planning.budget_line import BudgetLine
 from bayescale.posteriors.abstract import AbstractPosterior
 from bayescale.posteriors.before_runs import prior_posterior
+from bayescale.progress import Progress, shown
 from bayescale.runs.table import Runs
 from theory.declaration.symbols import D, N, Role
 
@@ -53,6 +55,7 @@ def design(
     draws: int = DRAWS,
     seed: int | None = None,
     force: bool = False,
+    progress: Progress | None = None,
 ) -> Design:
     """Choose the runs that tell most of the optimum and its loss at a larger budget.
 
@@ -97,6 +100,9 @@ def design(
         Seed of drawing from priors; the fit's own by default.
     force
         Design even where the gate refuses; the result is then marked as not trusted.
+    progress
+        Called with a few words at each stage; by default what takes over 3 s shows itself on a
+        terminal's standard error or in a notebook (`bayescale.progress`).
 
     Returns
     -------
@@ -153,11 +159,15 @@ def design(
         )
     table = table.loc[affordable].reset_index(drop=True)
     own = source.seed if seed is None else seed
-    linearised = linearise(source, line, math.log(at), draws=draws, seed=own)
-    problem = DesignProblem(
-        linearised, line, table, float(budget), float(at), max_runs, repeats, own
-    )
-    return problem.solve(running, diagnosis, resources, force)
+    with shown(progress) as tell:
+        tell("how each law bends around its draws")
+        linearised = linearise(source, line, math.log(at), draws=draws, seed=own)
+        problem = DesignProblem(
+            linearised, line, table, float(budget), float(at), max_runs, repeats, own
+        )
+        tell(f"choosing among {len(table)} candidates")
+        found = problem.solve(running, diagnosis, resources, force)
+    return replace(found, origin=source.origin)
 
 
 def _rigid(source: AbstractPosterior, single_law: bool) -> Diagnosis:

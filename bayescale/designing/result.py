@@ -37,6 +37,8 @@ class Design(Result):
         The posterior's verdict and what is doubtful about the design.
     seed
         Seed of the draws.
+    origin
+        Table, number of runs and law of the posterior.
     """
 
     table: pd.DataFrame
@@ -48,12 +50,18 @@ class Design(Result):
     at: float
     diagnosis: Diagnosis
     seed: int
+    origin: str = ""
 
     def __repr__(self) -> str:
         return (
             f"Design({int(np.sum(self.table['count']))} runs for {self.table_cost:.3g} FLOP, "
             f"{self.table['gain'].sum():.2f} nats on N* and L* at {self.at:.3g} FLOP)"
         )
+
+    @property
+    def figure(self) -> str:
+        """The kind of figure that `plot` draws by default."""
+        return "design"
 
     @cached_property
     def table_cost(self) -> float:

@@ -8,8 +8,9 @@ longer warm-up and smaller steps.
 """
 
 import math
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import CancelledError, ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, CancelledError, ThreadPoolExecutor, wait
 from functools import lru_cache, partial
 from threading import Event
 from typing import Any, NamedTuple
@@ -25,12 +26,16 @@ from bayescale.engines.mode import negative_log_density
 from bayescale.models.density import Density, Numbers
 from bayescale.models.draws import Draws
 from bayescale.models.observations import Observations
+from bayescale.progress import Part, Progress
 
 BLOCK = 1000
 """Draws a chain between two looks at their convergence."""
 
 CHUNK = 100
 """Draws in one call of the compiled program."""
+
+LOOK = 0.25
+"""Seconds between two looks at how far the chains are."""
 
 ATTEMPTS = (Attempt(500, 0.9), Attempt(1500, 0.98))
 """The usual attempt, and one more where it fails."""
@@ -103,10 +108,11 @@ def draw(
         return centre + trace["z"] @ factor.T
 
     def once(attempt: Attempt) -> Trace:
-        sampler = _Sampler(density, attempt, target, keys, starts)
-        sampler.draw(attempt.warmup, keep=False)
+        sampler = _Sampler(density, attempt, target, keys, starts, progress)
+        block = BLOCK if draws is None else draws
+        sampler.draw(attempt.warmup, after=block, keep=False)
         while True:
-            sampler.draw(BLOCK if draws is None else draws)
+            sampler.draw(block)
             trace = sampler.trace()
             if not sampling.judged or suffices(positions(trace), progress):
                 return trace
@@ -169,7 +175,9 @@ class _Sampler:
         target: Target,
         keys: jax.Array,
         starts: np.ndarray,
+        progress: Progress,
     ) -> None:
+        self._progress, self._drawn = progress, 0
         start, advance = _program(density.form, attempt)
         self._target = target
         self._states = [
@@ -186,13 +194,27 @@ class _Sampler:
         value, gradient = negative_log_density(density)(centre + factor @ whitened, observed)
         return ParamInfo(whitened, value, factor.T @ np.asarray(gradient))
 
-    def draw(self, count: int, *, keep: bool = True) -> None:
-        """Advance every chain by `count` draws; warm-up draws are not kept."""
-        stopped = Event()
+    def draw(self, count: int, *, after: int = 0, keep: bool = True) -> None:
+        """Advance every chain by `count` draws; warm-up draws are not kept.
+
+        Parameters
+        ----------
+        count
+            Draws a chain.
+        after
+            Draws a chain that follow for certain: what is told of the progress counts them.
+        keep
+            Whether the draws are kept.
+        """
+        stopped, chunks = Event(), deque[int]()
         with ThreadPoolExecutor() as pool:
             try:
-                run = partial(self._run, count=count, stopped=stopped)
-                results = list(pool.map(run, self._states))
+                run = partial(self._run, count=count, stopped=stopped, chunks=chunks)
+                running = [pool.submit(run, state) for state in self._states]
+                while wait(running, timeout=LOOK, return_when=FIRST_EXCEPTION).not_done:
+                    self._tell(len(chunks), count + after)
+                results = [one.result() for one in running]
+                self._drawn += count
             except BaseException:  # an interrupt: the threads stop after the chunk they are at
                 stopped.set()
                 raise
@@ -201,15 +223,24 @@ class _Sampler:
             for kept, (_, trace) in zip(self._traces, results, strict=True):
                 kept.append(trace)
 
-    def _run(self, state: HMCState, count: int, stopped: Event) -> tuple[HMCState, Trace]:
-        chunks = []
+    def _tell(self, chunks: int, coming: int) -> None:
+        """Say how many draws a chain are done, of those that are certain to come."""
+        done = self._drawn + CHUNK * chunks // len(self._states)
+        whole = self._drawn + coming
+        self._progress(Part(f"NUTS: {done} of {whole} draws a chain", done / whole))
+
+    def _run(
+        self, state: HMCState, count: int, stopped: Event, chunks: deque[int]
+    ) -> tuple[HMCState, Trace]:
+        traces = []
         with jax.enable_x64(True):  # scoped to the thread
             for _ in range(math.ceil(count / CHUNK)):
                 if stopped.is_set():
                     raise CancelledError
                 state, chunk = self._advance(state, self._target)
-                chunks.append({name: np.asarray(values) for name, values in chunk.items()})
-        joined = {name: np.concatenate([chunk[name] for chunk in chunks]) for name in chunks[0]}
+                traces.append({name: np.asarray(values) for name, values in chunk.items()})
+                chunks.append(CHUNK)
+        joined = {name: np.concatenate([trace[name] for trace in traces]) for name in traces[0]}
         return state, {name: values[:count] for name, values in joined.items()}
 
     def trace(self) -> Trace:

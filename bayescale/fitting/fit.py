@@ -19,7 +19,7 @@ from bayescale.posteriors.checks.audited import audited
 from bayescale.posteriors.checks.gate import judged_posterior
 from bayescale.posteriors.checks.own_cuts import KEY
 from bayescale.posteriors.posterior import Posterior
-from bayescale.progress import Progress, silent
+from bayescale.progress import Progress, shown
 from bayescale.runs.table import Runs, read_runs
 
 
@@ -74,7 +74,8 @@ def fit(
         Seed of everything random; the same seed on the same machine gives the same draws (of
         engine ``"pymc"`` by the same compiled code only).
     progress
-        Called with a few words at each stage.
+        Called with a few words at each stage; by default what takes over 3 s shows itself on a
+        terminal's standard error or in a notebook (`bayescale.progress`).
 
     Returns
     -------
@@ -110,10 +111,14 @@ def fit(
     sampler = engines.get(engine)
     model = resolve(law, table, likelihood=likelihood, prior=prior, drift=drift)
     require_usable(table, model)
-    result = sampler.sample(model, table, Sampling(draws, chains, seed, progress or silent))
-    cuts = own_cuts(model, table, seed=seed)
-    facts = {**result.facts, **audited(model, table, seed=seed), **({KEY: cuts} if cuts else {})}
-    told = replace(result, facts=facts)
-    posterior = judged_posterior(model, table, told, engine=engine, seed=seed)
+    with shown(progress) as tell:
+        result = sampler.sample(model, table, Sampling(draws, chains, seed, tell))
+        tell("asking the table's own larger runs")
+        cuts = own_cuts(model, table, seed=seed)
+        tell("auditing the table")
+        found = audited(model, table, seed=seed)
+        told = replace(result, facts={**result.facts, **found, **({KEY: cuts} if cuts else {})})
+        tell("judging the posterior")
+        posterior = judged_posterior(model, table, told, engine=engine, seed=seed)
     posterior.diagnosis.warn(stacklevel=2)
     return posterior

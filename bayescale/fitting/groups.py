@@ -21,7 +21,7 @@ from bayescale.models.pooling import SPREAD, Pooling
 from bayescale.posteriors.checks.audited import audited
 from bayescale.posteriors.checks.gate import judged_posterior
 from bayescale.posteriors.groups import GroupPosterior
-from bayescale.progress import Progress, silent
+from bayescale.progress import Progress, shown
 from bayescale.runs.table import Runs, read_runs
 from theory.declaration.chart import REDUCIBLE
 from theory.declaration.stated_chart import statable
@@ -112,9 +112,12 @@ def fit_groups(
         drift=drift,
     )
     require_usable(table, model)
-    result = sampler.sample(model, table, Sampling(draws, chains, seed, progress or silent))
-    told = replace(result, facts={**result.facts, **audited(model, table, seed=seed)})
-    joint = judged_posterior(model, table, told, engine=engine, seed=seed)
+    with shown(progress) as tell:
+        result = sampler.sample(model, table, Sampling(draws, chains, seed, tell))
+        tell("auditing the table")
+        told = replace(result, facts={**result.facts, **audited(model, table, seed=seed)})
+        tell("judging the posterior")
+        joint = judged_posterior(model, table, told, engine=engine, seed=seed)
     joint.diagnosis.warn(stacklevel=2)
     return GroupPosterior(joint)
 

@@ -29,7 +29,7 @@ from bayescale.models.likelihood import AbstractLikelihood
 from bayescale.models.model import Model
 from bayescale.posteriors.labelled import record_of, to_tree
 from bayescale.posteriors.posterior import Posterior
-from bayescale.progress import Progress, silent
+from bayescale.progress import Part, Progress, shown, within
 from bayescale.runs.table import Runs, read_runs
 
 TABLES = 64
@@ -230,16 +230,18 @@ def fit_many(
             )
             for part in parts
         ]
-        return _run(chunks, client, devices, progress or silent, finished)
+        return _run(chunks, client, devices, tell, finished)
 
-    fitted = attempt(range(len(runs)), width)
-    failed = [i for i, one in enumerate(fitted) if one.failed]
-    if failed:
-        # Of all chunks together, to one of two widths, so that few shapes are compiled.
-        again = width if len(failed) > width // 4 else max(1, width // 4)
-        second = attempt(failed, again, [fitted[i] for i in failed])
-        for i, one in zip(failed, second, strict=True):
-            fitted[i] = one
+    with shown(progress) as tell:
+        fitted = attempt(range(len(runs)), width)
+        failed = [i for i, one in enumerate(fitted) if one.failed]
+        if failed:
+            # Of all chunks together, to one of two widths, so that few shapes are compiled.
+            again = width if len(failed) > width // 4 else max(1, width // 4)
+            tell = within(tell, 0.0, 1.0, "once more: ")
+            second = attempt(failed, again, [fitted[i] for i in failed])
+            for i, one in zip(failed, second, strict=True):
+                fitted[i] = one
     fits = Fits(models, runs, fitted, seed)
     if sentence := counted([one.diagnosis for one in fits.fitted]):
         warnings.warn(
@@ -299,7 +301,7 @@ def _run(
     left = [chunk for chunk, one in zip(chunks, known, strict=True) if one is None]
     if client is not None and left:
         futures = client.map(fit_chunk, left, retries=RETRIES, pure=False)
-        progress(f"{len(left)} chunks of tables on the cluster")
+        progress(Part(f"{len(left)} chunks of tables on the cluster", 0.0))
         made = iter(client.gather(futures))
     else:
         made = (fit_chunk(chunk, devices) for chunk in left)
@@ -309,5 +311,5 @@ def _run(
         if one is None and finished is not None:
             finished.keep_chunk(chunk, fitted)
         out += fitted
-        progress(f"{number} of {len(chunks)} chunks of tables")
+        progress(Part(f"{number} of {len(chunks)} chunks of tables", number / len(chunks)))
     return out

@@ -19,7 +19,7 @@ from bayescale.fitting.fit import fit
 from bayescale.models.thinning import at_most
 from bayescale.posteriors.posterior import Posterior
 from bayescale.posteriors.verdict import QUESTIONS
-from bayescale.progress import Progress
+from bayescale.progress import Progress, shown
 from bayescale.runs.table import Runs, read_runs
 from theory import laws
 from theory.declaration import crossover
@@ -86,6 +86,11 @@ class Collapse(Result):
     scaling_p: float
 
     @property
+    def figure(self) -> str:
+        """The kind of figure that `plot` draws by default."""
+        return "collapse"
+
+    @property
     def tells_apart(self) -> bool:
         """Whether the table excludes at least one named form."""
         return bool(self.forms["excluded"].any())
@@ -150,6 +155,13 @@ class Collapse(Result):
         }
 
     def __repr__(self) -> str:
+        excluded = ", ".join(self._names("excluded")) or "no form"
+        told = (
+            f"{len(self.points)} runs exclude {excluded}; scaling equation p {_p(self.scaling_p)}"
+        )
+        return f"Collapse({told}; diagnostics {self.diagnosis.status})"
+
+    def __str__(self) -> str:
         return "\n".join([f"Collapse of {len(self.points)} runs", *self.advice()])
 
 
@@ -170,7 +182,8 @@ def collapse(
     seed
         Seed of the fit and of the simulated tables.
     progress
-        Called with a few words at each stage.
+        Called with a few words at each stage; by default what takes over 3 s shows itself on a
+        terminal's standard error or in a notebook (`bayescale.progress`).
 
     Returns
     -------
@@ -189,15 +202,17 @@ def collapse(
             f"{table.name}: {len(table)} runs are too few for local slopes; at least {LEAST} are "
             "needed."
         )
-    posterior = fit(table, law=LAW, seed=seed, progress=progress)
-    posterior.diagnosis.require()
-    planes = local_planes(np.log(table.column("N")), np.log(table.column("D")))
-    elasticities, p_value = _elasticities(posterior, table, planes, seed)
-    points = _points(posterior, table)
-    band = _band(posterior, points["v"].to_numpy())
-    return Collapse(
-        posterior, elasticities, points, band, _forms(posterior, band["v"].to_numpy()), p_value
-    )
+    with shown(progress) as tell:
+        posterior = fit(table, law=LAW, seed=seed, progress=tell)
+        posterior.diagnosis.require()
+        tell("local slopes of the loss")
+        planes = local_planes(np.log(table.column("N")), np.log(table.column("D")))
+        elasticities, p_value = _elasticities(posterior, table, planes, seed)
+        points = _points(posterior, table)
+        band = _band(posterior, points["v"].to_numpy())
+        tell("the named forms")
+        forms = _forms(posterior, band["v"].to_numpy())
+    return Collapse(posterior, elasticities, points, band, forms, p_value)
 
 
 def local_planes(

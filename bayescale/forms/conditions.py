@@ -96,7 +96,13 @@ class Check(Result):
             )
         return "\n".join(lines)
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        proved = sum(v.status is Status.PROVED for v in self.verdicts)
+        broken = ", ".join(v.code for v in self.broken) or "no claim"
+        return (
+            f"Check('{self.law.name}', {proved} of {len(self.verdicts)} conditions proved, "
+            f"{broken} refuted)"
+        )
 
 
 def check(law: str | AbstractLaw, *, resources: Sequence[str] | None = None) -> Check:

@@ -116,6 +116,7 @@ def regime(
         negligible=negligible,
         notes=tuple(note for part in parts.values() for note in part.notes(wanted)),
         diagnosis=posterior.diagnosis,
+        origin=posterior.origin,
     )
 
 

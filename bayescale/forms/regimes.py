@@ -16,7 +16,7 @@ KINDS = ("resolution", "variance", "floor")
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Regimes(Result):
     """What limits each run, draw by draw.
 
@@ -43,6 +43,8 @@ class Regimes(Result):
         Sentences: what this posterior cannot tell.
     diagnosis
         The posterior's verdict.
+    origin
+        Table, number of runs and law of the posterior.
     """
 
     runs: pd.DataFrame
@@ -55,6 +57,24 @@ class Regimes(Result):
     negligible: float
     notes: tuple[str, ...]
     diagnosis: Diagnosis
+    origin: str = ""
+
+    def __repr__(self) -> str:
+        shares = [
+            f"{name} "
+            + ", ".join(f"{np.mean(kinds == i):.0%} {KINDS[i]}" for i in range(len(KINDS)))
+            for name, kinds in self.kinds.items()
+        ]
+        told = "; ".join(shares)
+        return f"Regimes({len(self.runs)} runs: {told}; diagnostics {self.diagnosis.status})"
+
+    def __str__(self) -> str:
+        return "\n".join([f"Regimes of {len(self.runs)} runs", *self.advice()])
+
+    @property
+    def figure(self) -> str:
+        """The kind of figure that `plot` draws by default."""
+        return "regime"
 
     def probability(self, resource: str, kind: str) -> Float[np.ndarray, " run"]:
         """Posterior probability that each run is in a regime of a resource."""

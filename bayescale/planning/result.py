@@ -92,6 +92,11 @@ class Plan(Result):
         return f"Plan({told}; diagnostics {self.diagnosis.status})"
 
     @property
+    def figure(self) -> str:
+        """The kind of figure that `plot` draws by default."""
+        return "valley" if self.targets is None else "target"
+
+    @property
     def source(self) -> AbstractPosterior:
         """The posterior or stack that was planned with."""
         return self.frontier.source

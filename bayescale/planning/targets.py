@@ -39,7 +39,7 @@ FLAT = 0.05
 """In log compute, about what the best choice of N saves over the median of the optimal N."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Targets:
     """What each target takes.
 
@@ -70,6 +70,13 @@ class Targets:
     reached: Float[np.ndarray, " target"]
     best: Float[np.ndarray, " target"]
     needed: Float[np.ndarray, "draw target"]
+
+    def __repr__(self) -> str:
+        told = ", ".join(
+            f"{loss:g} at {budget:.3g} FLOP" if np.isfinite(budget) else f"{loss:g} out of reach"
+            for loss, budget in zip(self.loss, self.compute, strict=True)
+        )
+        return f"Targets(with confidence {self.confidence:g}: {told})"
 
     @property
     def unreachable(self) -> Float[np.ndarray, " target"]:

@@ -1,10 +1,13 @@
 """Drawings: a posterior's fit and exponents; frontier, valley, target; collapse, calibration.
 
-Each function returns a Matplotlib figure that no global state knows of; `save` writes it. Its
-layout follows its size: ``figure.set_size_inches(3.4, 3.6)`` fits a column.
+Each function returns a Matplotlib figure that no global state knows of; `save` writes it, and a
+notebook shows it. `draw` takes the name of a kind instead, and makes what it needs of a posterior;
+``post.plot("fit")`` is the same through pyplot, so that ``plt.show()`` shows the figure too. The
+layout of a figure follows its size: ``figure.set_size_inches(3.4, 3.6)`` fits a column.
 Matplotlib is imported when the first of them is used.
 """
 
+from importlib import import_module
 from typing import Any
 
 from bayescale.registry import Folder
@@ -15,18 +18,19 @@ FIGURES = Folder(
 )
 """Every plot, by name."""
 
-__all__ = [*FIGURES, "save"]  # pyright: ignore[reportUnsupportedDunderAll]
+_TOOLS = {"save": "bayescale.plots.files", "draw": "bayescale.plots.drawing"}
+"""What is no plot -> where it is defined."""
+
+__all__ = [*FIGURES, *_TOOLS]  # pyright: ignore[reportUnsupportedDunderAll]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "save":
-        from bayescale.plots.files import save
-
-        return save
+    if name in _TOOLS:
+        return getattr(import_module(_TOOLS[name]), name)
     if name in FIGURES:
         return FIGURES[name]
     raise AttributeError(f"no plot called '{name}'.{did_you_mean(name, FIGURES)}")
 
 
 def __dir__() -> list[str]:
-    return [*FIGURES, "save"]
+    return [*FIGURES, *_TOOLS]

@@ -45,13 +45,28 @@ def save(figure: Figure, path: str | os.PathLike) -> Path:
         If the file cannot be written.
     """
     target = Path(path)
-    suffix = target.suffix.lower()
-    if suffix not in METADATA:
+    require_suffix(target.suffix, target)
+    return write_whole(target, drawn_bytes(figure, target.suffix))
+
+
+def require_suffix(suffix: str, target: Path) -> None:
+    """Refuse a suffix of which no figure is written.
+
+    Raises
+    ------
+    UsageError
+        If it is none of `METADATA`.
+    """
+    if suffix.lower() not in METADATA:
         raise UsageError(
-            f"the figure cannot be written to '{target}': its suffix is '{target.suffix}' and must "
-            f"be one of {', '.join(METADATA)}."
+            f"the figure cannot be written to '{target}': its suffix is '{suffix}' and must be one "
+            f"of {', '.join(METADATA)}."
         )
-    image = BytesIO()
+
+
+def drawn_bytes(figure: Figure, suffix: str) -> bytes:
+    """A figure as the bytes of a file of a suffix; the same figure gives the same bytes."""
+    image, kind = BytesIO(), suffix.lower()
     with style.styled():
-        figure.savefig(image, format=suffix[1:], dpi=DPI, metadata=METADATA[suffix])
-    return write_whole(target, image.getvalue())
+        figure.savefig(image, format=kind[1:], dpi=DPI, metadata=METADATA[kind])
+    return image.getvalue()

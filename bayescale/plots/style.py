@@ -1,7 +1,9 @@
 """How every plot looks: font, palette, axes, and how numbers are written on them."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from io import BytesIO
 from typing import Any, Literal, final
 
@@ -20,6 +22,21 @@ BLUE = "#0072b2"
 ORANGE = "#d55e00"
 RED = "#b00020"
 """Text and lines; runs; posterior; what is to be noticed; refusal (Okabe and Ito 2008)."""
+
+GREEN, PURPLE, SKY = "#009e73", "#cc79a7", "#56b4e9"
+DASHED, DOTTED = (0, (4, 2)), (0, (1, 1.2))
+LOOKS: tuple[tuple[str, str, Any], ...] = (
+    (BLUE, "o", "-"),
+    (ORANGE, "s", DASHED),
+    (GREEN, "^", DOTTED),
+    (PURPLE, "v", (0, (6, 2, 1, 2))),
+    (SKY, "P", (0, (3, 1, 1, 1, 1, 1))),
+)
+"""Colour (Okabe and Ito 2008), marker and dashes of each of several things, which are told apart
+without colour too; with more they come round again."""
+
+SHADE, SHADE_EDGE = "#f3f1ea", "#d8d4c4"
+"""A range that is shaded, and its edge in a legend."""
 
 SEQUENCE = ListedColormap(colormaps["viridis"](np.linspace(0.0, 0.88, 256)), "model size")
 """Perceptually uniform, without the yellow that white paper swallows."""
@@ -82,18 +99,55 @@ def styled() -> AbstractContextManager[None]:
 
 @final
 class Plot(Figure):
-    """A figure that shows itself in a notebook without pyplot.
+    """A figure that shows itself once in a notebook, whether pyplot knows of it or not.
 
     Its layout is constrained, so that it may be resized: ``figure.set_size_inches(3.4, 3.0)``.
     """
 
-    def __init__(self, width: float, height: float) -> None:
-        super().__init__(figsize=(width, height), layout="constrained")
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, bytes]:
+        """The figure as PNG. What was shown as a value is not shown again at the cell's end."""
+        pyplot = sys.modules.get("matplotlib.pyplot")
+        if pyplot is not None:
+            pyplot.close(self)  # for pyplot only: the figure itself stays as it is
+        return {"image/png": self._repr_png_()}
 
     def _repr_png_(self) -> bytes:
         image = BytesIO()
-        self.savefig(image, format="png", dpi=120)
+        with styled():
+            self.savefig(image, format="png", dpi=120)
         return image.getvalue()
+
+
+_BY_PYPLOT: ContextVar[bool] = ContextVar("by pyplot", default=False)
+
+
+@contextmanager
+def by_pyplot() -> Iterator[None]:
+    """Within this context new figures are pyplot's, so that ``plt.show()`` shows them.
+
+    If drawing fails, what was begun is closed.
+    """
+    from matplotlib import pyplot
+
+    before, token = set(pyplot.get_fignums()), _BY_PYPLOT.set(True)
+    try:
+        yield
+    except BaseException:
+        for begun in set(pyplot.get_fignums()) - before:
+            pyplot.close(begun)
+        raise
+    finally:
+        _BY_PYPLOT.reset(token)
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty figure of a size in inches; of no global state but within `by_pyplot`."""
+    options: dict[str, Any] = {"figsize": (width, height), "layout": "constrained"}
+    if not _BY_PYPLOT.get():
+        return Plot(**options)
+    from matplotlib import pyplot
+
+    return pyplot.figure(FigureClass=Plot, **options)
 
 
 def number(value: float) -> str:
@@ -171,14 +225,15 @@ def round_numbers(
 ) -> np.ndarray:
     """Between `low` and `high`, at most `most` numbers that look round on a logarithmic scale."""
     ticks = np.array([])
-    for subs in multiples:
+    # Where the multiples asked for give hardly a tick, as of decades within one decade, finer ones.
+    for subs in (*multiples, *MULTIPLES):
         ticks = np.asarray(LogLocator(subs=subs, numticks=1000).tick_values(low, high))
         ticks = ticks[(ticks >= low * (1 - 1e-9)) & (ticks <= high * (1 + 1e-9))]
-        if len(ticks) <= most:
+        if (3 if subs in multiples else 2) <= len(ticks) <= most:
             break
     ticks = ticks[:: max(-(-len(ticks) // most), 1)]
     if len(ticks) < 3:
-        ticks = np.asarray(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high))
+        ticks = np.asarray(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high))
         ticks = ticks[(ticks >= low) & (ticks <= high)]
     return ticks
 
@@ -190,26 +245,53 @@ def padded(values: np.ndarray, by: float = 0.04) -> tuple[float, float]:
     return float(np.exp(low - room)), float(np.exp(high + room))
 
 
-def legend_above(figure: Figure, handles: Sequence[Any], *, refused: bool) -> None:
-    """Put a legend above all axes, where it covers no data, under a red note where refused."""
-    legend = figure.legend(
-        handles=handles,
-        loc="outside upper left",
-        ncols=2,
-        frameon=False,
-        alignment="left",
-        borderaxespad=0.3,
-        borderpad=0.2,
-        columnspacing=1.2,
-        handlelength=1.5,
-        handletextpad=0.5,
+def frame(
+    figure: Figure,
+    title: str,
+    handles: Sequence[Any],
+    *,
+    refused: bool,
+    columns: int = 2,
+) -> None:
+    """Put a title above all axes and a legend below them, where neither covers data.
+
+    Parameters
+    ----------
+    figure
+        The figure.
+    title
+        What is drawn, of which table, how many runs and which law; wrapped at the figure's width.
+    handles
+        One for every kind of mark; none leaves the legend out.
+    refused
+        Whether a red note stands above the title.
+    columns
+        Columns of the legend.
+    """
+    head = figure.suptitle(
+        f"\n{title}" if refused else title,
+        x=0.012,
+        ha="left",
+        fontsize=9,
+        wrap=True,
+        parse_math=False,
+        gid="title",
     )
-    if refused:
-        legend.set_title(REFUSED)
-        legend.get_title().set(**NOTE)
-
-
-def title_refused(figure: Figure, *, refused: bool) -> None:
-    """Put the red note above a figure without a legend there."""
-    if refused:
-        figure.suptitle(REFUSED, **NOTE)
+    if refused:  # on the empty first line of the title, wherever the layout puts that
+        note = figure.axes[0].annotate(
+            REFUSED, (0, 1), xycoords=head, va="top", ha="left", annotation_clip=False, **NOTE
+        )
+        note.set_in_layout(False)
+    if handles:
+        figure.legend(
+            handles=handles,
+            loc="outside lower left",
+            ncols=columns,
+            frameon=False,
+            alignment="left",
+            borderaxespad=0.3,
+            borderpad=0.2,
+            columnspacing=1.2,
+            handlelength=1.8,
+            handletextpad=0.5,
+        )

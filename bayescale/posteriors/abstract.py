@@ -69,6 +69,19 @@ class AbstractPosterior(Result):
     def exact(self) -> "AbstractPosterior":
         """The same with every law taken as exact beyond the runs."""
 
+    @property
+    def origin(self) -> str:
+        """Table, number of runs, and law or laws: what a figure or a page is titled with."""
+        record = self.first.record
+        told = str(record.get("table", "given draws"))
+        if "n_runs" in record:
+            told += f", {record['n_runs']} runs"
+        if "group" in record:
+            told += f", {record['group']}"
+        if len(self.members) == 1:
+            return f"{told}, law {self.first.law.name}"
+        return f"{told}, laws " + ", ".join(f"{n} {w:.2f}" for n, w in self.weights.items())
+
     def diagnose(self) -> Diagnosis:
         """The gate's verdict: ok, warn or refuse, with the reasons."""
         return self.diagnosis

@@ -55,6 +55,11 @@ class GroupPosterior(Result):
         )
 
     @property
+    def figure(self) -> str:
+        """The kind of figure that `plot` draws by default."""
+        return "groups"
+
+    @property
     def model(self) -> Model:
         """The pooled model."""
         return cast(Model, self.joint.model)

@@ -93,6 +93,11 @@ class Posterior(Drifting, AbstractPosterior):
         )
 
     @property
+    def figure(self) -> str:
+        """The kind of figure that `plot` draws by default."""
+        return "fit" if self.runs is not None and self.model is not None else "exponents"
+
+    @property
     def seed(self) -> int:
         """Seed of the fit; 0 for draws made elsewhere."""
         return int(self.record.get("seed", 0))
@@ -256,7 +261,7 @@ class Posterior(Drifting, AbstractPosterior):
             # Student-t draws of very few degrees of freedom leave the range of numbers.
             log_loss = np.clip(log_loss, -FARTHEST, FARTHEST)
         verdict = Diagnosis(self.diagnosis.refusals) + reach
-        return Prediction(points, np.exp(log_loss), noise, verdict)
+        return Prediction(points, np.exp(log_loss), noise, verdict, self.origin)
 
     @cached_property
     def seen(self) -> Mapping[str, np.ndarray] | None:

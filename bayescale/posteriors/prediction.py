@@ -33,12 +33,15 @@ class Prediction(Result):
     diagnosis
         What the gate refuses of the posterior, and its verdict on how far the points lie beyond
         the runs.
+    origin
+        Table, number of runs and law of the posterior.
     """
 
     points: pd.DataFrame
     draws: Float[np.ndarray, "draw point"]
     noise: bool
     diagnosis: Diagnosis
+    origin: str = ""
 
     def __repr__(self) -> str:
         count = len(self.points)
@@ -47,6 +50,11 @@ class Prediction(Result):
             f"Prediction({count} point{'s' if count > 1 else ''}, {len(self.draws)} draws{noise}, "
             f"diagnostics {self.diagnosis.status})"
         )
+
+    @property
+    def figure(self) -> str:
+        """The kind of figure that `plot` draws by default."""
+        return "prediction"
 
     def summary(self) -> pd.DataFrame:
         """Resources, mean, sd and the 5, 50, 95% quantiles of the loss, one row a point."""

@@ -57,6 +57,11 @@ class Stack(AbstractPosterior):
         return f"Stack(by {self.by}: {told}; diagnostics {self.diagnosis.status})"
 
     @property
+    def figure(self) -> str:
+        """The kind of figure that `plot` draws by default."""
+        return "frontier"
+
+    @property
     def seed(self) -> int:
         """Seed of its first member."""
         return next(iter(self.members.values())).seed
@@ -126,6 +131,7 @@ class Stack(AbstractPosterior):
             first,
             draws=self.mix({name: part.draws for name, part in parts.items()}),
             diagnosis=verdict,
+            origin=self.origin,
         )
 
     def to_dict(self) -> dict[str, Any]:

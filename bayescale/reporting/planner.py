@@ -7,6 +7,7 @@ from bayescale.errors import UsageError
 from bayescale.planning.result import Plan
 from bayescale.posteriors.abstract import AbstractPosterior
 from bayescale.reporting.blocks import PlannerBlock
+from bayescale.reporting.framed import FramedPage
 from bayescale.reporting.page import Written, render, require_page, write_page
 from bayescale.reporting.planner_data import DRAWS, planner_data
 from bayescale.reporting.report import lead_of
@@ -47,7 +48,7 @@ def planner(
     Returns
     -------
     pathlib.Path
-        The path.
+        The path, which a notebook shows as the page itself, in a frame.
 
     Raises
     ------
@@ -70,4 +71,4 @@ def planner(
     block = PlannerBlock(planner_data(subject.posterior, plan, draws))
     section = Written("planner", "What to train with a budget, and for a target", [block])
     text = render(f"Planner: {subject.table}", lead_of(subject), subject.diagnosis, [section])
-    return write_page(text, path)
+    return FramedPage(write_page(text, path))

@@ -16,7 +16,7 @@ import pandas as pd
 
 from bayescale.atomic_write import require_writable, write_whole
 from bayescale.errors import OutputError, UsageError
-from bayescale.progress import Progress
+from bayescale.progress import Part, Progress, shown
 from theory.errors import did_you_mean
 
 if TYPE_CHECKING:
@@ -165,18 +165,19 @@ def simulate_dmft(
     )
     target = Path(path)
     rows = _resume(target, experiment)
-    tell = progress or (lambda stage: None)
     curves = [(size, samples) for size in experiment.N for samples in experiment.P]
-    for number, (size, samples) in enumerate(curves, start=1):
-        done = rows.loc[(rows["N"] == size) & (rows["P"] == samples)]
-        first = int(done.groupby("t")["draws"].sum().min()) if len(done) else 0
-        while first < draws:
-            count = min(CHUNK, draws - first)
-            chunk = _chunk(experiment, size, samples, first, count)
-            rows = pd.concat([rows, chunk], ignore_index=True) if len(rows) else chunk
-            _write(target, rows, experiment)
-            first += count
-            tell(f"curve {number} of {len(curves)}: {first} of {draws} draws")
+    with shown(progress) as tell:
+        for number, (size, samples) in enumerate(curves):
+            done = rows.loc[(rows["N"] == size) & (rows["P"] == samples)]
+            first = int(done.groupby("t")["draws"].sum().min()) if len(done) else 0
+            while first < draws:
+                count = min(CHUNK, draws - first)
+                chunk = _chunk(experiment, size, samples, first, count)
+                rows = pd.concat([rows, chunk], ignore_index=True) if len(rows) else chunk
+                _write(target, rows, experiment)
+                first += count
+                told = f"curve {number + 1} of {len(curves)}: {first} of {draws} draws"
+                tell(Part(told, (number + first / draws) / len(curves)))
     return summary(rows)
 
 

@@ -74,6 +74,11 @@ class Calibration(Result):
     seed: int
 
     @property
+    def figure(self) -> str:
+        """The kind of figure that `plot` draws by default."""
+        return "calibration"
+
+    @property
     def forecasts(self) -> dict[str, tuple[Forecast, ...]]:
         """Law, or ``stack`` -> forecast at each cut."""
         more = {STACK: self.stacked} if self.stacked else {}
@@ -158,6 +163,12 @@ class Calibration(Result):
         }
 
     def __repr__(self) -> str:
+        counts = {name: self.covered(name) for name in self.forecasts}
+        rates = ", ".join(f"{name} {hits / total:.0%}" for name, (hits, total) in counts.items())
+        told = f"{len(self.outlook.cuts)} cuts, 90% intervals held {rates}"
+        return f"Calibration({told}; diagnostics {self.diagnosis.status})"
+
+    def __str__(self) -> str:
         return "\n".join([f"Calibration at {len(self.outlook.cuts)} cuts", *self.advice()])
 
 
@@ -196,7 +207,8 @@ def calibrate(
     seed
         Seed of everything random.
     progress
-        Called with a few words at each stage.
+        Called with a few words at each stage; by default what takes over 3 s shows itself on a
+        terminal's standard error or in a notebook (`bayescale.progress`).
     client
         A `distributed.Client` over which the fits of engine ``"batch"`` are spread; see `fit_many`.
     resume

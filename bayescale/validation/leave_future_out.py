@@ -23,7 +23,7 @@ from bayescale.fitting.many import counted, fit_many
 from bayescale.models.model import Model
 from bayescale.models.recipe import Recipe, recipe_of
 from bayescale.posteriors.posterior import Posterior
-from bayescale.progress import Progress
+from bayescale.progress import Progress, shown, within
 from bayescale.runs.cuts import Cut, divide
 from bayescale.runs.table import Runs
 from bayescale.validation.forecast import Forecast, forecast
@@ -110,15 +110,19 @@ def look_ahead(
     ]
     future = [runs.select(cut.future) for cut in cuts]
     posteriors, forecasts = {}, {}
-    for name, recipe in recipes.items():
-        models = _alike([recipe(table) for table in past])
-        posteriors[name] = _fits(
-            past, models, engine, seed=seed, progress=progress, client=client, resume=resume
-        )
-        forecasts[name] = tuple(
-            forecast(post, table, force=True)
-            for post, table in zip(posteriors[name], future, strict=True)
-        )
+    with shown(progress) as tell:
+        for index, (name, recipe) in enumerate(recipes.items()):
+            models = _alike([recipe(table) for table in past])
+            place = index / len(recipes), (index + 1) / len(recipes)
+            step = within(tell, *place, f"{name} below {len(cuts)} cuts: ")
+            step("fitting")
+            posteriors[name] = _fits(
+                past, models, engine, seed=seed, progress=step, client=client, resume=resume
+            )
+            forecasts[name] = tuple(
+                forecast(post, table, force=True)
+                for post, table in zip(posteriors[name], future, strict=True)
+            )
     outlook = Outlook(runs, tuple(cuts), posteriors, forecasts)
     if any(refused(posts) for posts in posteriors.values()):
         told = [f"{n}: {found}" for n in posteriors if (found := outlook.verdict(n))]
@@ -137,7 +141,7 @@ def _fits(
     engine: str,
     *,
     seed: int,
-    progress: Progress | None,
+    progress: Progress,
     client: Any,
     resume: str | os.PathLike | None,
 ) -> tuple[Posterior, ...]:
@@ -156,8 +160,10 @@ def _fits(
             )
         finished = None if resume is None else Finished.at(resume)
         found = []
-        for table, model in zip(tables, models, strict=True):
-            make = partial(fit, table, model, engine=engine, seed=seed, progress=progress)
+        for index, (table, model) in enumerate(zip(tables, models, strict=True)):
+            place = index / len(tables), (index + 1) / len(tables)
+            step = within(progress, *place, f"cut {index + 1} of {len(tables)}: ")
+            make = partial(fit, table, model, engine=engine, seed=seed, progress=step)
             kept = finished and finished.posterior(table, model, engine, seed, make)
             found.append(kept or make())
         return tuple(found)

@@ -62,7 +62,8 @@ def stack(
     seed
         Seed of the fits.
     progress
-        Called with a few words at each stage.
+        Called with a few words at each stage; by default what takes over 3 s shows itself on a
+        terminal's standard error or in a notebook (`bayescale.progress`).
 
     Returns
     -------

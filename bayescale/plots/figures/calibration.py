@@ -14,8 +14,9 @@ from scipy import stats
 
 from bayescale.models.thinning import at_most
 from bayescale.plots import style
+from bayescale.plots.subjects import Fitted, chosen, observed
 from bayescale.runs.cuts import sizes
-from bayescale.validation.calibrate import LEVELS, STACK, Calibration
+from bayescale.validation.calibrate import LEVELS, STACK, Calibration, calibrate
 from bayescale.validation.forecast import Forecast
 from bayescale.validation.leave_future_out import refused
 from theory.declaration.symbols import C, D, N
@@ -30,15 +31,8 @@ and level of the intervals of the runs."""
 MOST = 400
 """Runs drawn at most; of more, this many evenly spaced in size."""
 
-GREEN, PURPLE, SKY = "#009e73", "#cc79a7", "#56b4e9"
-LOOKS: tuple[tuple[str, str, Any], ...] = (
-    (style.BLUE, "o", "-"),
-    (style.ORANGE, "s", (0, (4, 2))),
-    (GREEN, "^", (0, (1, 1.2))),
-    (PURPLE, "v", (0, (6, 2, 1, 2))),
-    (SKY, "P", (0, (3, 1, 1, 1, 1, 1))),
-)
-"""Colour (Okabe and Ito 2008), marker and dashes of each law; with more they come round again."""
+STATED = (0.5, 0.9)
+"""Levels of which the legend says how often they held."""
 
 
 def calibration(result: Calibration) -> Figure:
@@ -46,9 +40,10 @@ def calibration(result: Calibration) -> Figure:
 
     Left: the fraction of runs inside their central predictive interval against its nominal level,
     over all cuts, for each law and for the stack; on the diagonal where the intervals are right,
-    below it where a law is too sure. The band holds 90% of such fractions at each level if the
-    intervals are right and each run that was forecast, however often, is one independent trial.
-    Runs beyond one cut err together, so a line may leave it by more than chance alone allows.
+    below it where a law is too sure; the legend says how often those of 50% and of 90% held. The
+    band holds 90% of such fractions at each level if the intervals are right and each run that was
+    forecast, however often, is one independent trial. Runs beyond one cut err together, so a line
+    may leave it by more than chance alone allows.
 
     Right: for the law with the highest log score over all cuts, at the last cut, the logarithm of
     the loss seen over the predicted median of each run, in percent, with the 90% predictive
@@ -65,14 +60,33 @@ def calibration(result: Calibration) -> Figure:
         Axes ``"coverage"`` and ``"forecast"``.
     """
     with style.styled():
-        figure = style.Plot(7.2, 3.7)
+        figure = style.new_figure(7.4, 4.9)
         left, right = figure.subplots(1, 2, gridspec_kw={"width_ratios": (1, 1.25)})
         left.set_label("coverage")
         right.set_label("forecast")
         handles = _draw_coverage(left, result) + _draw_forecast(right, _Ahead.of(result))
         gate = any(refused(found) for found in result.outlook.posteriors.values())
-        style.legend_above(figure, handles, refused=gate)
+        runs, names = result.outlook.runs, ", ".join(result.outlook.forecasts)
+        title = f"Forecasts of larger runs from smaller: {runs.name}, {len(runs)} runs, {names}"
+        style.frame(figure, title, handles, refused=gate)
     return figure
+
+
+def subject(
+    source: Fitted,
+    *,
+    group: str | None = None,
+    cuts: Sequence[float] | None = None,
+    seed: int | None = None,
+) -> Calibration:
+    """The calibration of a posterior's laws on its own runs, for which they are fitted below cuts.
+
+    The laws keep their priors, likelihoods and drifts.
+    """
+    found = chosen(source, group)
+    models = [post.fitted_model[0] for post in found.members.values()]
+    own = found.seed if seed is None else seed
+    return calibrate(observed(found), models, cuts=cuts, seed=own)
 
 
 def coverage(
@@ -99,20 +113,26 @@ def _draw_coverage(axes: Axes, result: Calibration) -> list[Any]:
     handles: list[Any] = []
     marked = [int(np.argmin(np.abs(NOMINAL - level))) for level in LEVELS]
     for index, (name, forecasts) in enumerate(result.forecasts.items()):
-        colour, marker, dashes = LOOKS[index % len(LOOKS)]
+        colour, marker, dashes = style.LOOKS[index % len(style.LOOKS)]
         look: dict[str, Any] = {"color": colour, "marker": marker, "linestyle": dashes}
         if name == STACK:
             look = {"color": style.INK, "marker": "D", "linestyle": "-", "linewidth": 1.8}
             look["zorder"] = 1.5  # where all weight is one law's, that law is seen
-        look |= {"markersize": 4, "label": name}
+        held = coverage(forecasts, np.array(STATED))
+        told = ", ".join(f"{a:.0%} held {b:.0%}" for a, b in zip(STATED, held, strict=True))
+        look |= {"markersize": 4, "label": f"{name}: {told}"}
         axes.plot(NOMINAL, coverage(forecasts), markevery=marked, gid=f"coverage {name}", **look)
         handles.append(Line2D([], [], **look))
     axes.set(xlim=(0, 1), ylim=(-0.02, 1.02), aspect="equal")
     axes.set_title(f"all cuts ({len(result.outlook.cuts)})")
-    axes.set_xlabel("nominal level of the interval")
+    axes.set_xlabel("nominal level of the interval (probability)")
     axes.set_ylabel("fraction of runs inside")
     label = f"{BAND:.0%} of {trials} independent runs"
-    return [*handles, Patch(color=style.GREY, alpha=0.3, linewidth=0, label=label)]
+    return [
+        *handles,
+        Line2D([], [], color=style.INK, linewidth=0.8, label="intervals that hold as they say"),
+        Patch(color=style.GREY, alpha=0.3, linewidth=0, label=label),
+    ]
 
 
 @dataclass(frozen=True)
@@ -200,6 +220,7 @@ def _draw_forecast(axes: Axes, ahead: _Ahead) -> list[Any]:
     shown = f"{count}" if count == ahead.total else f"{count} of {ahead.total} drawn"
     point: dict[str, Any] = {"linestyle": "none", "markeredgecolor": "white"}
     return [
+        Line2D([], [], color=style.INK, linewidth=0.8, linestyle=style.DASHED, label="cut"),
         Patch(color=style.BLUE, alpha=0.35, linewidth=0, label=f"{BAND:.0%} predictive interval"),
         Line2D([], [], color=style.INK, marker="o", markersize=5, label=f"run ({shown})", **point),
         Line2D(

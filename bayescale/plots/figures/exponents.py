@@ -6,13 +6,13 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.gridspec import GridSpec
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from bayescale.errors import UsageError
 from bayescale.plots import style
+from bayescale.plots.subjects import Fitted, one_law
 from bayescale.posteriors.posterior import Posterior
 from theory.declaration.symbols import Parameter, Role
 
@@ -32,7 +32,7 @@ SHOWN = 1000
 """Most draws shown as dots."""
 
 
-def exponents(posterior: Posterior, *, force: bool = False) -> Figure:
+def exponents(posterior: Fitted, *, group: str | None = None, force: bool = False) -> Figure:
     """Draw the posterior of a law's exponents, shapes and floor, with the prior of each.
 
     On the diagonal: the posterior density of each parameter, and its prior as a thin dashed line;
@@ -43,7 +43,10 @@ def exponents(posterior: Posterior, *, force: bool = False) -> Figure:
     Parameters
     ----------
     posterior
-        A fitted posterior, or given draws (then without priors).
+        A fitted posterior of one law, or given draws (then without priors); of groups, the group
+        named, or the population's centre (`groups` draws all beside each other).
+    group
+        Which group, where there are several.
     force
         Draw even where the gate refuses; the figure then says so in red.
 
@@ -55,10 +58,12 @@ def exponents(posterior: Posterior, *, force: bool = False) -> Figure:
     Raises
     ------
     UsageError
-        If the law has no free exponent, shape or floor.
+        If the law has no free exponent, shape or floor, there are several laws, or there is no such
+        group.
     DiagnosticsRefused
         If the gate refuses and `force` is not given.
     """
+    posterior = one_law(posterior, group)
     posterior.diagnosis.require(force=force)
     ranked = [p for role in ROLES for p in posterior.law.parameters if p.role is role]
     draws = {p: posterior.draws[p.name].to_numpy().reshape(-1) for p in ranked}
@@ -69,8 +74,8 @@ def exponents(posterior: Posterior, *, force: bool = False) -> Figure:
     size = len(drawn)
     limits = {p: _limits(p, draws[p]) for p in drawn}
     with style.styled():
-        side = {1: 3.4, 2: 4.2, 3: 5.4}.get(size, 7.0)
-        figure = style.Plot(side, 0.95 * side if size > 1 else 3.0)
+        side = {1: 4.0, 2: 4.4, 3: 5.6}.get(size, 7.2)
+        figure = style.new_figure(side, side + 0.3 if size > 1 else 3.8)
         grid = figure.add_gridspec(size, size)
         for i, row in enumerate(drawn):
             axes = figure.add_subplot(grid[i, i], label=row.name)
@@ -85,7 +90,9 @@ def exponents(posterior: Posterior, *, force: bool = False) -> Figure:
                     pair.set_ylabel(style.parameter_label(row))
                 else:
                     pair.tick_params(labelleft=False)
-        _legend(figure, grid, posterior, with_prior=bool(priors))
+        handles = _handles(size > 1, with_prior=bool(priors))
+        refused = bool(posterior.diagnosis.refusals)
+        style.frame(figure, f"Exponents: {posterior.origin}", handles, refused=refused, columns=4)
     return figure
 
 
@@ -204,22 +211,17 @@ def _finish(axes: Axes, parameter: Parameter, limits: tuple[float, float], *, la
         axes.tick_params(labelbottom=False)
 
 
-def _legend(figure: Figure, grid: GridSpec, posterior: Posterior, *, with_prior: bool) -> None:
-    handles: list[Any] = [
-        Patch(facecolor=style.BLUE, alpha=0.3, label=f"posterior ({posterior.law.name})")
-    ]
+def _handles(pairs: bool, *, with_prior: bool) -> list[Any]:
+    handles: list[Any] = [Patch(facecolor=style.BLUE, alpha=0.3, label="posterior")]
     if with_prior:
         dashes = (0, (4, 3))
         handles.append(
             Line2D([], [], color=style.INK, linewidth=0.9, linestyle=dashes, label="prior")
         )
-    refused = bool(posterior.diagnosis.refusals)
-    if grid.ncols == 1:
-        style.legend_above(figure, handles, refused=refused)
-        return
-    style.title_refused(figure, refused=refused)
-    handles.append(Line2D([], [], color=style.BLUE, label="contours: 50% and 90%"))
-    corner = figure.add_subplot(grid[0, -1], label="legend")
-    corner.axis("off")
-    legend = corner.legend(handles=handles, loc="upper right", frameon=False, borderaxespad=0.0)
-    legend.set_in_layout(False)  # it may reach over the empty panel beside it
+    if pairs:
+        dot: dict[str, Any] = {"marker": "o", "markersize": 2.5, "linestyle": "none", "alpha": 0.5}
+        handles += [
+            Line2D([], [], color=style.BLUE, label="draw", **dot),
+            Line2D([], [], color=style.BLUE, label="holds 50%, 90%"),
+        ]
+    return handles

@@ -1,7 +1,7 @@
 """The fit: loss against compute, runs beside the law, and what is left over."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,27 +18,32 @@ from matplotlib.ticker import MaxNLocator
 from bayescale import cost as costs
 from bayescale.cost import AbstractCost
 from bayescale.errors import UsageError
-from bayescale.models.outliers import likely_outliers
 from bayescale.plots import style
+from bayescale.plots.subjects import Fitted, groups_of, one_law
+from bayescale.plots.view import View
+from bayescale.posteriors.groups import GroupPosterior
 from bayescale.posteriors.posterior import Posterior
 from bayescale.posteriors.thinning import thin
-from theory.declaration.abstract_law import AbstractLaw
-from theory.declaration.symbols import C
-
-POINTS = 30
-"""Points of a drawn curve."""
 
 MOST = 4_000_000
 """Draws times runs held at once; beyond, draws are thinned."""
 
 
+RINGED = 30
+"""So many outliers have a ring each; more would hide the runs, and are small dots."""
+
+PANELS = 12
+"""Most groups drawn, a panel each: those with the most runs."""
+
+
 def fit(
-    posterior: Posterior,
+    posterior: Fitted,
     *,
     cost: str | AbstractCost = "6ND",
     curves: int | Sequence[float] | np.ndarray = 5,
     level: float = 0.9,
     seed: int | None = None,
+    group: str | None = None,
     force: bool = False,
 ) -> Figure:
     """Draw the runs and the law fitted to them: loss against compute, and the residuals.
@@ -50,12 +55,14 @@ def fit(
     against that resource, with one curve and no colours.
 
     A run has a ring where it is an outlier more likely than not, by the likelihood's own definition
-    (`Posterior.outliers`). A residual off the scale is drawn as a triangle at the edge.
+    (`Posterior.outliers`); where there are more than 30 they are counted and have orange dots. A
+    residual off the scale is drawn as a triangle at the edge. Groups have a panel each, of loss
+    against compute, in which the law is that group's.
 
     Parameters
     ----------
     posterior
-        A fitted posterior.
+        A fitted posterior of one law.
     cost
         What training costs, for the compute axis; a cost model or its name in ``bs.cost.COSTS``.
     curves
@@ -65,46 +72,104 @@ def fit(
         Probability of the band, between 0 and 1.
     seed
         Seed of the scatter of new runs; the fit's own by default.
+    group
+        Of groups, the one to draw alone, with its residuals.
     force
         Draw even where the gate refuses; the figure then says so in red.
 
     Returns
     -------
     matplotlib.figure.Figure
-        Axes ``"loss"`` and ``"residual"``, and ``"size"`` for the colour bar.
+        Axes ``"loss"`` and ``"residual"``, and ``"size"`` for the colour bar; of groups, an axes
+        named after each.
 
     Raises
     ------
     UsageError
-        If the posterior holds no runs, the law's resources are not the cost's, or an option is out
-        of its range.
+        If the posterior holds no runs or several laws, the law's resources are not the cost's, or
+        an option is out of its range.
     DiagnosticsRefused
         If the gate refuses and `force` is not given.
     """
     posterior.diagnosis.require(force=force)
-    runs = posterior.runs
-    if runs is None or posterior.model is None:
-        raise UsageError("these draws were made elsewhere and hold no runs; draw a fit of runs.")
     if not 0 < level < 1:
         raise UsageError(f"level is a probability between 0 and 1; got {level}.")
-    view = _View(posterior, runs, costs.get(cost))
-    residual = log_residuals(posterior, runs)
-    model, rows = posterior.fitted_model
-    outlying = likely_outliers(model, posterior.sites, rows)
+    several = groups_of(posterior)
+    if several is not None and group is None:
+        return _draw_groups(several, costs.get(cost), curves, level, seed)
+    return _draw_one(one_law(posterior, group), costs.get(cost), curves, level, seed)
+
+
+Curves = int | Sequence[float] | np.ndarray
+
+
+def _draw_one(
+    posterior: Posterior, cost: AbstractCost, curves: Curves, level: float, seed: int | None
+) -> Figure:
+    view = View.of(posterior, cost)
+    residual = log_residuals(posterior, view.runs)
+    outlying = view.outlying
     with style.styled():
-        figure = style.Plot(6.0, 4.6)
+        figure = style.new_figure(6.0, 5.2)
         grid = figure.add_gridspec(2, 1, height_ratios=(3.4, 1.0))
         above = figure.add_subplot(grid[0], label="loss")
         below = figure.add_subplot(grid[1], label="residual", sharex=above)
-        _draw_curves(above, view, view.sizes(curves), level, seed)
-        _draw_runs(above, view, outlying)
+        seen = _draw_curves(above, view, view.sizes(curves), level, seed)
+        _draw_runs(above, view, outlying, seen)
         off = _draw_residuals(below, view, residual, outlying, level, seed)
         if view.sized:
             _draw_colour_bar(figure, (above, below), view, view.sizes(curves))
         above.tick_params(labelbottom=False)
-        handles = _handles(view, level, int(outlying.sum()), off)
-        style.legend_above(figure, handles, refused=bool(posterior.diagnosis.refusals))
+        handles = _handles(view, level, len(view.sizes(curves)), int(outlying.sum()), off)
+        refused = bool(posterior.diagnosis.refusals)
+        style.frame(figure, f"Runs and fit: {posterior.origin}", handles, refused=refused)
         figure.align_ylabels([above, below])
+    return figure
+
+
+def _draw_groups(
+    groups: GroupPosterior, cost: AbstractCost, curves: Curves, level: float, seed: int | None
+) -> Figure:
+    """A panel a group: its runs and its law."""
+    views = [View.of(groups.group(name), cost) for name in groups.groups]
+    named = dict(zip(groups.groups, views, strict=True))
+    most = sorted(named, key=lambda name: -len(named[name].runs))[:PANELS]
+    shown = {name: view for name, view in named.items() if name in most}
+    every = np.concatenate([view.size for view in shown.values()]) if views[0].sized else None
+    across = min(3, len(shown))
+    down = -(-len(shown) // across)
+    outliers, lines = 0, 0
+    with style.styled():
+        figure = style.new_figure(max(2.4 * across + 0.8, 4.6), 2.0 * down + 1.3)
+        panels = figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
+        x, y = [], []
+        for axes, (name, view) in zip(panels.flat, shown.items(), strict=False):
+            view = replace(view, among=every)
+            axes.set_label(name)
+            axes.set_title(f"{name} ({len(view.runs)} runs)", loc="left", parse_math=False)
+            sizes = view.sizes(curves)
+            seen = _draw_curves(axes, view, sizes, level, seed)
+            _draw_runs(axes, view, view.outlying, seen)
+            outliers, lines = outliers + int(view.outlying.sum()), max(lines, len(sizes))
+            x, y = [*x, *view.x_limits], [*y, *axes.get_ylim()]
+        first = next(iter(shown.values()))
+        style.log_axis(panels[0, 0], "x", (min(x), max(x)), *first.x_ticks)
+        style.log_axis(panels[0, 0], "y", (min(y), max(y)), "{:.3g}".format)
+        for axes in panels.flat[len(shown) :]:
+            axes.remove()
+        for index, axes in enumerate(panels.flat[: len(shown)]):
+            axes.label_outer(remove_inner_ticks=False)
+            if index + across >= len(shown):
+                axes.tick_params(labelbottom=True)
+                axes.set_xlabel(first.x_label)
+            axes.set_ylabel("loss (nats/token)" if index % across == 0 else "")
+        if first.sized:
+            bar_of = replace(first, among=every)
+            _draw_colour_bar(figure, tuple(panels.flat[: len(shown)]), bar_of, ())
+        cut = "" if len(shown) == len(named) else f"; the {len(shown)} with the most runs"
+        told = f"Runs and fit of {len(named)} groups{cut}: {groups.joint.origin}"
+        handles = _handles(first, level, lines, outliers, 0, marked=False)
+        style.frame(figure, told, handles, refused=bool(groups.diagnosis.refusals))
     return figure
 
 
@@ -116,103 +181,11 @@ def log_residuals(posterior: Posterior, runs: pd.DataFrame) -> Float[np.ndarray,
     return np.log(runs["loss"].to_numpy()) - np.log(np.median(fitted, axis=0))
 
 
-@dataclass(frozen=True)
-class _View:
-    """A law and its runs as the plot sees them: one resource held (or none), the other swept."""
-
-    posterior: Posterior
-    runs: pd.DataFrame
-    cost: AbstractCost
-
-    def __post_init__(self) -> None:
-        law = self.law
-        names = ", ".join(r.name for r in law.resources)
-        if len(law.resources) > 2:
-            raise UsageError(f"law '{law.name}' in {names} has no plot of loss against compute.")
-        if self.sized and set(law.resources) != set(self.cost.resources):
-            need = ", ".join(r.name for r in self.cost.resources)
-            raise UsageError(
-                f"cost '{self.cost.name}' is one of {need}, but law '{law.name}' depends on "
-                f"{names}; pass a cost in these."
-            )
-
-    @property
-    def law(self) -> AbstractLaw:
-        """The law."""
-        return self.posterior.law
-
-    @property
-    def sized(self) -> bool:
-        """Whether a resource is held along a curve, and coloured."""
-        return len(self.law.resources) == 2
-
-    @property
-    def size(self) -> np.ndarray:
-        """The held resource of each run, shape (run,)."""
-        return self.runs[self.law.resources[0].name].to_numpy()
-
-    @property
-    def x_label(self) -> str:
-        """Label of the x axis."""
-        return style.resource_label(C if self.sized else self.law.resources[0])
-
-    @property
-    def x_limits(self) -> tuple[float, float]:
-        """Ends of the x axis."""
-        return style.padded(self.x(self.runs))
-
-    @property
-    def x_ticks(self) -> tuple[Any, Any]:
-        """How to write numbers on the x axis, and of which multiples of powers of ten."""
-        if self.sized or self.law.resources[0] == C:
-            return style.power_of_ten, style.DECADES
-        return style.number, style.MULTIPLES
-
-    def x(self, points: Any) -> np.ndarray:
-        """Where points (a column a resource) stand on the x axis."""
-        if not self.sized:
-            return np.asarray(points[self.law.resources[0].name])
-        logs = {r.name: np.log(np.asarray(points[r.name])) for r in self.cost.resources}
-        return np.exp(self.cost.log_cost(logs))
-
-    def colour(self, size: Any) -> Any:
-        """Colour of a model size, or of the only curve."""
-        if not self.sized:
-            return style.BLUE
-        norm = LogNorm(self.size.min(), self.size.max(), clip=True)
-        return style.SEQUENCE(norm(size))
-
-    def run_colours(self, of: Any) -> Any:
-        """Colours of some of the runs."""
-        return self.colour(self.size[of]) if self.sized else style.INK
-
-    def sizes(self, curves: int | Sequence[float] | np.ndarray) -> list[float]:
-        """Sizes to draw curves at."""
-        if not self.sized:
-            return [float("nan")]
-        if isinstance(curves, int):
-            if curves < 1:
-                raise UsageError(f"curves must be at least 1; got {curves}.")
-            known = np.unique(self.size)
-            wanted = np.geomspace(known[0], known[-1], curves)
-            gaps = np.abs(np.log(wanted[:, None] / known[None, :]))
-            return sorted({float(known[j]) for j in np.argmin(gaps, axis=1)})
-        chosen = np.asarray(curves, dtype=np.float64)
-        if chosen.ndim != 1 or not np.all(np.isfinite(chosen) & (chosen > 0)):
-            raise UsageError(f"curves are positive model sizes; got {curves}.")
-        return [float(size) for size in np.sort(chosen)]
-
-    def sweep(self, size: float) -> dict[str, Any]:
-        """Resources along the curve at a size."""
-        *held, swept = self.law.resources
-        span = self.runs[swept.name].to_numpy()
-        along = np.geomspace(span.min(), span.max(), POINTS)
-        return {swept.name: along} | {r.name: np.full(POINTS, size) for r in held}
-
-
 def _draw_curves(
-    axes: Axes, view: _View, sizes: Sequence[float], level: float, seed: int | None
-) -> None:
+    axes: Axes, view: View, sizes: Sequence[float], level: float, seed: int | None
+) -> np.ndarray:
+    """Draw the law at some sizes, and return the losses within its bands."""
+    seen = []
     held = view.law.resources[0].name
     for size in sizes:
         points = view.sweep(size)
@@ -224,6 +197,8 @@ def _draw_curves(
             x, low, high, color=colour, alpha=0.25, linewidth=0, zorder=1, gid=f"band {where}"
         )
         axes.plot(x, np.median(fitted, axis=0), color=colour, zorder=2, gid=f"median {where}")
+        seen += [low, high]
+    return np.concatenate(seen)
 
 
 def _new_runs(
@@ -242,18 +217,18 @@ def _new_runs(
     return np.stack(ends, axis=1)
 
 
-def _draw_runs(axes: Axes, view: _View, outlying: np.ndarray) -> None:
+def _draw_runs(axes: Axes, view: View, outlying: np.ndarray, seen: np.ndarray) -> None:
     x, loss = view.x(view.runs), view.runs["loss"].to_numpy()
     _scatter(axes, x, loss, view, gid="runs")
     _ring(axes, x[outlying], loss[outlying], gid="outliers")
     style.log_axis(axes, "x", view.x_limits, *view.x_ticks)
-    style.log_axis(axes, "y", style.padded(loss, 0.06), "{:.3g}".format)
+    style.log_axis(axes, "y", style.padded(np.append(loss, seen), 0.03), "{:.3g}".format)
     axes.set_ylabel("loss (nats/token)")
 
 
 def _draw_residuals(
     axes: Axes,
-    view: _View,
+    view: View,
     residual: np.ndarray,
     outlying: np.ndarray,
     level: float,
@@ -271,7 +246,8 @@ def _draw_residuals(
     off = np.abs(percent) > 0.85 * edge
     x = view.x(view.runs)
     axes.axhspan(*band[:, 0], color=style.GREY, alpha=0.18, linewidth=0, zorder=0, gid="band")
-    axes.axhline(0, color=style.INK, linewidth=0.8, zorder=1, gid="zero")
+    median = style.GREY if view.sized else style.BLUE
+    axes.axhline(0, color=median, linewidth=1.3, zorder=1, gid="zero")
     _scatter(axes, x[~off], percent[~off], view, gid="residuals", of=~off)
     _ring(axes, x[outlying & ~off], percent[outlying & ~off], gid="outlier residuals")
     for sign, marker in ((1, "^"), (-1, "v")):
@@ -291,12 +267,12 @@ def _draw_residuals(
     axes.set_ylim(-edge, edge)
     axes.yaxis.set_major_locator(MaxNLocator(5, symmetric=True, prune="both"))
     axes.set_xlabel(view.x_label)
-    axes.set_ylabel("log residual (%)")
+    axes.set_ylabel("log residual\n(%)")
     return int(off.sum())
 
 
 def _scatter(
-    axes: Axes, x: np.ndarray, y: np.ndarray, view: _View, *, gid: str, of: Any = slice(None)
+    axes: Axes, x: np.ndarray, y: np.ndarray, view: View, *, gid: str, of: Any = slice(None)
 ) -> None:
     small = len(x) > 100
     axes.scatter(
@@ -312,7 +288,10 @@ def _scatter(
 
 
 def _ring(axes: Axes, x: np.ndarray, y: np.ndarray, *, gid: str) -> None:
-    if len(x):
+    """Mark outliers: by rings, or by dots where rings would hide the runs."""
+    if len(x) > RINGED:
+        axes.scatter(x, y, s=5, color=style.ORANGE, linewidths=0, alpha=0.6, zorder=4, gid=gid)
+    elif len(x):
         axes.scatter(
             x,
             y,
@@ -326,9 +305,9 @@ def _ring(axes: Axes, x: np.ndarray, y: np.ndarray, *, gid: str) -> None:
 
 
 def _draw_colour_bar(
-    figure: Figure, axes: tuple[Axes, Axes], view: _View, sizes: Sequence[float]
+    figure: Figure, axes: tuple[Axes, ...], view: View, sizes: Sequence[float]
 ) -> None:
-    limits = (float(view.size.min()), float(view.size.max()))
+    limits = view.size_limits
     mappable = ScalarMappable(LogNorm(*limits), style.SEQUENCE)
     bar = figure.colorbar(mappable, ax=axes, pad=0.015, aspect=40)
     bar.ax.set_label("size")
@@ -342,20 +321,26 @@ def _draw_colour_bar(
         bar.ax.axhline(size, color="white", linewidth=1.2, gid=f"curve {style.number(size)}")
 
 
-def _handles(view: _View, level: float, ringed: int, off: int) -> list[Any]:
+def _handles(
+    view: View, level: float, curves: int, outliers: int, off: int, *, marked: bool = True
+) -> list[Any]:
     colour = style.GREY if view.sized else style.BLUE
     run = style.GREY if view.sized else style.INK
     orange = {"linestyle": "none", "markeredgecolor": style.ORANGE, "markeredgewidth": 0.9}
+    median = f"{view.law.name}, median"
+    if view.sized:
+        median += f" at {curves} sizes" + (" (white on the bar)" if marked else "")
     handles: list[Any] = [
         Line2D([], [], color=run, marker="o", markersize=4, linestyle="none", label="run"),
-        Line2D([], [], color=colour, label=f"{view.law.name}, median"),
+        Line2D([], [], color=colour, label=median),
         Patch(color=colour, alpha=0.3, linewidth=0, label=f"{level:.0%} of new runs"),
     ]
-    if ringed:
-        label = f"outlier ({ringed})"
-        handles.append(
-            Line2D([], [], marker="o", markersize=6, markerfacecolor="none", label=label, **orange)
-        )
+    if outliers:
+        label = f"outlier ({outliers})"
+        dots = outliers > RINGED
+        how: dict[str, Any] = {"markersize": 3 if dots else 6}
+        how["markerfacecolor"] = style.ORANGE if dots else "none"
+        handles.append(Line2D([], [], marker="o", label=label, **how, **orange))
     if off:
         label = f"residual off scale ({off})"
         handles.append(

@@ -1,5 +1,6 @@
 """The compute-optimal frontier: what to train, and how well, at every budget."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,55 +13,61 @@ from matplotlib.patches import Patch
 from bayescale import cost as costs
 from bayescale.cost import AbstractCost
 from bayescale.errors import UsageError
-from bayescale.planning import plan as _plan
+from bayescale.planning.budget_line import BudgetLine
+from bayescale.planning.frontier import QUANTILES, Frontier
+from bayescale.planning.limits import Limits
 from bayescale.planning.result import Plan
 from bayescale.plots import style
-from bayescale.posteriors.posterior import Posterior
-from bayescale.posteriors.thinning import thin
+from bayescale.plots.subjects import Fitted, chosen
+from bayescale.posteriors.abstract import AbstractPosterior
 from theory.declaration.symbols import C, N
 
 BUDGETS = 60
-"""Budgets along the frontier."""
-
-DRAWS = 2000
-"""Most draws behind the bands."""
+"""Budgets along the frontier, beside those of the plan."""
 
 BEYOND = 10.0
 """Multiple of the largest run up to which the frontier is drawn where no budget is given."""
 
-BANDS = ((0.9, 0.22), (0.5, 0.35))
-"""Probability and opacity of each band, outermost first."""
+INTERVAL = QUANTILES["q10"], QUANTILES["q90"]
+"""Of what is planned."""
+
+BANDS = ((INTERVAL[1] - INTERVAL[0], 0.22), (0.5, 0.35))
+"""Probability and opacity of each band, outermost first: the plan's own interval, and half."""
 
 
 def frontier(
-    posterior: Posterior,
+    posterior: Fitted,
     plan: Plan | None = None,
     *,
     compute: float | None = None,
     cost: str | AbstractCost = "6ND",
+    group: str | None = None,
     force: bool = False,
 ) -> Figure:
     """Draw the compute-optimal model size, tokens per parameter, and loss against compute.
 
-    Each is the posterior median with its 50% and 90% credible bands, from the smallest run's
-    compute to the largest budget. The runs are points in the first panel; in the last, a staircase
-    is the lowest loss of any run of at most that compute. Beyond the largest run everything is
-    extrapolated: that side is shaded. A plan's budgets are dashed lines with, on each, the
-    recommended point and the plan's 80% interval. The bands are made from at most 2000 evenly
-    spaced draws, at 60 budgets.
+    Each is the posterior median of every draw's own optimum with 50% and 80% credible bands, from
+    the smallest run's compute to the largest budget. The bands hold what the law may be wrong by
+    beyond the runs (`bayescale.models.drift`): they are the intervals of `bayescale.plan`, at
+    every budget. The runs are points in the first panel; in the last, a staircase is the lowest
+    loss of any run of at most that compute. Beyond the largest run everything is extrapolated: that
+    side is shaded. A plan's budgets are dashed lines with, on each, the recommended point and the
+    plan's 80% interval.
 
     Parameters
     ----------
     posterior
-        A fitted posterior, or given draws (then without runs, from a hundredth of the largest
-        budget on).
+        A fitted posterior, a stack, or given draws (then without runs, from a hundredth of the
+        largest budget on); of groups, the group named, or the population's centre.
     plan
-        A plan from this posterior, to be marked.
+        A plan from this posterior, to be marked: its limits and its drift are those of the bands.
     compute
         Draw up to this budget, in FLOP; by default up to the plan's largest, or 10 times the
         largest run.
     cost
         What training costs; a cost model or its name in ``bs.cost.COSTS``.
+    group
+        Which group, where there are several.
     force
         Draw even where the gate refuses; the figure then says so in red.
 
@@ -72,33 +79,31 @@ def frontier(
     Raises
     ------
     UsageError
-        If the law is not one of N and D, the plan has another cost model, or there is neither a
-        run nor a budget to draw up to.
+        If the law is not one of N and D, the plan has another cost model, there is neither a
+        run nor a budget to draw up to, or there is no such group.
     DiagnosticsRefused
         If the gate refuses and `force` is not given.
     """
-    posterior.diagnosis.require(force=force)
+    source = chosen(posterior, group)
+    source.diagnosis.require(force=force)
     model = costs.get(cost)
     if plan is not None and plan.cost != model:
         raise UsageError(
             f"the plan was made with cost '{plan.cost.name}' and the frontier asks for "
             f"'{model.name}'; pass the plan's."
         )
-    if {r.name for r in posterior.law.resources} != {"N", "D"}:
-        names = ", ".join(r.name for r in posterior.law.resources)
-        raise UsageError(
-            f"the frontier divides a budget between N and D, but law '{posterior.law.name}' "
-            f"depends on {names}; draw one in N and D, such as 'chinchilla'."
-        )
-    runs = posterior.runs
+    _require_sizes(source)
+    runs = source.runs
     spent = _spent(runs, model)
     planned = np.array([]) if plan is None else plan.compute
     low, high = _span(spent, planned, compute)
-    budgets = np.geomspace(low, high, BUDGETS)
-    ideal = _plan.plan(thin(posterior, DRAWS), budgets, cost=model, force=True)
-    drawn = _quantities(ideal)
+    budgets = np.unique([*np.geomspace(low, high, BUDGETS), *planned])
+    line = BudgetLine.of(model, Limits()) if plan is None else plan.line
+    optimal = Frontier(source if plan is None else plan.source, line, np.log(budgets))
+    optimal.require_balance()
+    drawn = _quantities({n: np.exp(log) for n, log in optimal.logs.items()}, optimal.log_drifted)
     with style.styled():
-        figure = style.Plot(5.0, 6.0)
+        figure = style.new_figure(5.2, 6.6)
         first, second, last = figure.subplots(
             3, 1, sharex=True, gridspec_kw={"height_ratios": (1.3, 1, 1.2)}
         )
@@ -124,11 +129,27 @@ def frontier(
             if plan is not None:
                 _draw_plan(axes, plan, name)
         _finish(panels, drawn, runs, spent, x_limits)
-        refused = bool(posterior.diagnosis.refusals) or (plan is not None and not plan.trusted)
-        handles = _handles(posterior.law.name, spent, planned, high)
-        style.legend_above(figure, handles, refused=refused)
+        refused = bool(source.diagnosis.refusals) or (plan is not None and not plan.trusted)
+        handles = _handles(spent, planned, high, bare=plan is not None and not _drifts(plan.source))
+        title = f"Compute-optimal frontier: {source.origin}"
+        style.frame(figure, title, handles, refused=refused)
         figure.align_ylabels([first, second, last])
     return figure
+
+
+def _require_sizes(source: AbstractPosterior) -> None:
+    for law in (post.law for post in source.members.values()):
+        if {r.name for r in law.sizes} != {"N", "D"} or len(law.resources) != 2:
+            names = ", ".join(r.name for r in law.resources)
+            raise UsageError(
+                f"the frontier divides a budget between N and D, but law '{law.name}' depends on "
+                f"{names}; draw one in N and D, such as 'chinchilla'."
+            )
+
+
+def _drifts(source: AbstractPosterior) -> bool:
+    """Whether any law of a source may be wrong by more beyond the runs."""
+    return any(post.drifts is not None for post in source.members.values())
 
 
 def _spent(runs: pd.DataFrame | None, cost: AbstractCost) -> np.ndarray:
@@ -153,10 +174,9 @@ def _span(spent: np.ndarray, planned: np.ndarray, compute: float | None) -> tupl
     return float(min(budgets)) / 100, float(max(budgets))
 
 
-def _quantities(plan: Plan) -> dict[str, np.ndarray]:
+def _quantities(sizes: Mapping[str, np.ndarray], log_loss: np.ndarray) -> dict[str, np.ndarray]:
     """What the panels show, each of shape (draw, budget)."""
-    size, data = plan.resources["N"], plan.resources["D"]
-    return {"size": size, "ratio": data / size, "loss": plan.loss}
+    return {"size": sizes["N"], "ratio": sizes["D"] / sizes["N"], "loss": np.exp(log_loss)}
 
 
 def _draw_bands(axes: Axes, budgets: np.ndarray, draws: np.ndarray) -> None:
@@ -201,19 +221,21 @@ def _draw_budgets(
     if spent.size:
         axes.axvline(spent.max(), color=style.INK, linewidth=0.8, zorder=1, gid="largest run")
         axes.axvspan(
-            spent.max(), x_limits[1], color="#f3f1ea", linewidth=0, zorder=0, gid="extrapolation"
+            spent.max(), x_limits[1], color=style.SHADE, linewidth=0, zorder=0, gid="extrapolation"
         )
     for budget in planned:
         axes.axvline(
-            budget, color=style.ORANGE, linewidth=0.9, linestyle=(0, (4, 2)), zorder=2, gid="plan"
+            budget, color=style.ORANGE, linewidth=0.9, linestyle=style.DASHED, zorder=2, gid="plan"
         )
 
 
 def _draw_plan(axes: Axes, plan: Plan, name: str) -> None:
-    low, high = np.quantile(_quantities(plan)[name], (0.1, 0.9), axis=0)
+    low, high = np.quantile(_quantities(plan.resources, np.log(plan.loss))[name], INTERVAL, axis=0)
     advice = plan.recommended
     at = {"size": advice["N"], "ratio": advice["D"] / advice["N"], "loss": advice["loss"]}[name]
-    axes.vlines(plan.compute, low, high, color=style.ORANGE, linewidth=1.6, zorder=5)
+    axes.vlines(
+        plan.compute, low, high, color=style.ORANGE, linewidth=1.6, zorder=5, gid="plan interval"
+    )
     axes.plot(
         plan.compute,
         at.to_numpy(),
@@ -235,7 +257,7 @@ def _finish(
     spent: np.ndarray,
     x_limits: tuple[float, float],
 ) -> None:
-    seen = {name: np.quantile(draws, (0.05, 0.95), axis=0) for name, draws in drawn.items()}
+    seen = {name: np.quantile(draws, INTERVAL, axis=0) for name, draws in drawn.items()}
     if runs is not None:
         seen["size"] = np.append(seen["size"], runs["N"].to_numpy())
         _, best = _best_so_far(spent, runs["loss"].to_numpy())
@@ -250,10 +272,11 @@ def _finish(
     panels["loss"].set_xlabel(style.resource_label(C))
 
 
-def _handles(law: str, spent: np.ndarray, planned: np.ndarray, high: float) -> list[Any]:
+def _handles(spent: np.ndarray, planned: np.ndarray, high: float, *, bare: bool) -> list[Any]:
+    credible = "50% and 80% credible" + (", the law as exact" if bare else "")
     handles: list[Any] = [
-        Line2D([], [], color=style.BLUE, linewidth=1.0, label=f"{law}, median"),
-        Patch(color=style.BLUE, alpha=0.35, linewidth=0, label="50% and 90% credible"),
+        Line2D([], [], color=style.BLUE, linewidth=1.0, label="optimum, median"),
+        Patch(color=style.BLUE, alpha=0.35, linewidth=0, label=credible),
     ]
     if spent.size:
         dot = {"marker": "o", "markersize": 3.5}
@@ -263,9 +286,10 @@ def _handles(law: str, spent: np.ndarray, planned: np.ndarray, high: float) -> l
             Line2D([], [], color=style.INK, linewidth=0.8, label="largest run"),
         ]
         if high > 1.01 * largest:
-            label = f"extrapolation:\n{style.number(high / largest)} × the largest run"
-            handles.append(Patch(facecolor="#f3f1ea", edgecolor="#d8d4c4", label=label))
+            label = f"extrapolation: {style.number(high / largest)} × the largest run"
+            handles.append(Patch(facecolor=style.SHADE, edgecolor=style.SHADE_EDGE, label=label))
     if planned.size:
-        diamond = {"marker": "D", "markersize": 4, "linestyle": (0, (4, 2)), "linewidth": 0.9}
-        handles.append(Line2D([], [], color=style.ORANGE, label="plan (80% interval)", **diamond))
+        diamond = {"marker": "D", "markersize": 4, "linestyle": style.DASHED, "linewidth": 0.9}
+        label = "plan: recommended, 80% interval"
+        handles.append(Line2D([], [], color=style.ORANGE, label=label, **diamond))
     return handles

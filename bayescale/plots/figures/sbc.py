@@ -38,7 +38,7 @@ def sbc(ranks: Ranks) -> Figure:
     down = -(-len(names) // across)
     at, _, low, high = ecdf_difference(ranks.ranks[names[0]].to_numpy(dtype=np.float64))
     with style.styled():
-        figure = style.Plot(max(1.8 * across, 3.6), 1.55 * down + 0.75)
+        figure = style.new_figure(max(1.8 * across, 4.0), 1.55 * down + 1.3)
         panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
         inside = [
             _draw(axes, name, at, _difference(ranks.ranks[name].to_numpy(), at), low, high)
@@ -50,9 +50,12 @@ def sbc(ranks: Ranks) -> Figure:
             axes.tick_params(labelleft=True)
         for index in range(len(names)):  # the lowest of each column, where the last row is short
             panels.flat[index].tick_params(labelbottom=index + across >= len(names))
-        figure.supxlabel("rank among posterior draws, as a fraction", fontsize=8.5)
-        figure.supylabel("ECDF less uniform", fontsize=8.5)
-        style.legend_above(figure, _handles(ranks, all(inside)), refused=False)
+        figure.supxlabel("rank among posterior draws (fraction)", fontsize=8.5)
+        figure.supylabel("ECDF less uniform (probability)", fontsize=8.5)
+        first = ranks.fits.models[0]
+        told = f"{len(ranks.ranks)} simulated tables of {len(ranks.fits.tables[0])} runs"
+        title = f"Simulation-based calibration: {told}, law {first.law.name}"
+        style.frame(figure, title, _handles(ranks, all(inside)), refused=False, columns=1)
     return figure
 
 
@@ -101,6 +104,7 @@ def _handles(ranks: Ranks, inside: bool) -> list[Any]:
         tables += f" ({ranks.refused} refused by the gate)"
     handles: list[Any] = [
         Line2D([], [], color=style.BLUE, label=tables),
+        Line2D([], [], color=style.INK, lw=0.7, label="uniform ranks"),
         Patch(color=style.BLUE, alpha=0.25, linewidth=0, label=f"{LEVEL:.0%} simultaneous band"),
     ]
     if not inside:

@@ -1,15 +1,20 @@
 """The valley: how little model size matters near the optimum of one budget."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
+from bayescale.cost import AbstractCost
 from bayescale.errors import UsageError
 from bayescale.planning.allocation import losses_at
+from bayescale.planning.plan import plan as make_plan
 from bayescale.planning.result import Plan
 from bayescale.plots import style
+from bayescale.plots.subjects import Fitted, chosen
 from theory.declaration.symbols import N
 
 POINTS = 121
@@ -64,7 +69,7 @@ def valley(plan: Plan, budget: int = -1) -> Figure:
     bare = np.exp(losses_at(plan.source, plan.line, log_size, log_data, drift=False))
     regret = MILLI * (bare - best)
     with style.styled():
-        figure = style.Plot(5.0, 4.8)
+        figure = style.new_figure(5.2, 5.4)
         above, below = figure.subplots(2, 1, sharex=True)
         for axes, name, draws in ((above, "loss", loss), (below, "regret", regret)):
             axes.set_label(name)
@@ -76,7 +81,7 @@ def valley(plan: Plan, budget: int = -1) -> Figure:
             median = np.median(draws, axis=0)
             axes.plot(sizes, median, color=style.BLUE, linewidth=1.0, gid="median")
             axes.axvspan(
-                row["N_low"], row["N_high"], color="#f3f1ea", linewidth=0, zorder=0, gid="valley"
+                row["N_low"], row["N_high"], color=style.SHADE, linewidth=0, zorder=0, gid="valley"
             )
             _mark(axes, sizes, median, float(one["N"]), "D", "recommended")
             if plan.present is not None:
@@ -94,14 +99,32 @@ def valley(plan: Plan, budget: int = -1) -> Figure:
         handles = [
             Line2D([], [], color=style.BLUE, linewidth=1.0, label="median at this budget"),
             Patch(color=style.BLUE, alpha=0.35, linewidth=0, label="50% and 90% credible"),
-            Patch(facecolor="#f3f1ea", edgecolor="#d8d4c4", label="less than 1% extra compute"),
+            Patch(
+                facecolor=style.SHADE,
+                edgecolor=style.SHADE_EDGE,
+                label="less than 1% extra compute",
+            ),
             _handle("D", f"recommended at {style.power_of_ten(plan.compute[budget])} FLOP"),
         ]
         if plan.present is not None:
             handles.append(_handle("X", "present plan"))
-        style.legend_above(figure, handles, refused=not plan.trusted)
+        title = f"Loss against model size at one budget: {plan.source.origin}"
+        style.frame(figure, title, handles, refused=not plan.trusted)
         figure.align_ylabels([above, below])
     return figure
+
+
+def subject(
+    source: Fitted,
+    *,
+    compute: float | Sequence[float],
+    cost: str | AbstractCost = "6ND",
+    group: str | None = None,
+    drift: bool = True,
+    force: bool = False,
+) -> Plan:
+    """The plan of a budget, or of several of which the last is drawn."""
+    return make_plan(chosen(source, group), compute, cost=cost, drift=drift, force=force)
 
 
 def _sizes(plan: Plan, log_budget: float, centre: float) -> np.ndarray:
