@@ -34,7 +34,7 @@ def prediction(found: Prediction) -> Figure:
         Axes ``"loss"``.
     """
     points, draws = found.points, found.draws
-    swept = [name for name in points if points[name].nunique() > 1]
+    swept = [name for name in points if len(np.unique(points[name].to_numpy())) > 1]
     alone = len(swept) == 1
     x = points[swept[0]].to_numpy() if alone else np.arange(1, len(points) + 1)
     order = np.argsort(x, kind="stable")

@@ -86,20 +86,25 @@ def _listed(text: str, name: str) -> Iterator[Any]:
         It is not one whole JSON list.
     """
     decoder = json.JSONDecoder(object_pairs_hook=_record)
-    at = _BLANK.match(text, text.index("[") + 1).end()
+    at = _past_blank(text, text.index("[") + 1)
     if text.startswith("]", at):
         raise RunsError(f"{name}: the table has no rows; add the runs.")
     more = True
     while more:
         item, at = _guarded(lambda _, start=at: decoder.raw_decode(text, start), text, name)
         yield item
-        at = _BLANK.match(text, at).end()
+        at = _past_blank(text, at)
         more = text.startswith(",", at)
         if not more and not text.startswith("]", at):
             raise json.JSONDecodeError("Expecting ',' delimiter", text, at)
-        at = _BLANK.match(text, at + 1).end()
+        at = _past_blank(text, at + 1)
     if at < len(text):
         raise json.JSONDecodeError("Extra data", text, at)
+
+
+def _past_blank(text: str, at: int) -> int:
+    found = _BLANK.match(text, at)
+    return at if found is None else found.end()
 
 
 class _Twice(ValueError):
