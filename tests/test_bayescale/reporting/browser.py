@@ -102,6 +102,14 @@ class Browser:
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
+    def awaited(self, expression: str) -> Any:
+        """Value of a promise in the page."""
+        found = self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True
+        )
+        assert "exceptionDetails" not in found, found
+        return found["result"].get("value")
+
     def text(self, name: str) -> str:
         """Text of the element of that id."""
         return self.value(f"document.getElementById({json.dumps(name)}).textContent")

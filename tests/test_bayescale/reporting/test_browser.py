@@ -1,6 +1,8 @@
 """The pages in a real browser that reaches no host: what runs, what is shown, who can read it."""
 
+import json
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -118,3 +120,20 @@ def test_the_report_fits_telephone_and_desk_by_day_and_night(
     assert sizes > 13
     window.picture(tmp_path / "page.png")
     assert (tmp_path / "page.png").stat().st_size > 20_000
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize("page", ["hostile_page", "planner_page"])
+def test_nobody_is_kept_out(
+    page: str, width: int, dark: bool, window: Browser, request: pytest.FixtureRequest
+) -> None:
+    window.size(width, 900, dark=dark)
+    window.open(request.getfixturevalue(page))
+    axe = files("axe_selenium_python") / "node_modules" / "axe-core" / "axe.min.js"
+    window.value(f"{axe.read_text('utf-8')}; undefined")
+    found = json.loads(window.awaited("axe.run(document).then(JSON.stringify)"))
+    assert len(found["passes"]) > 15
+    grave = [one for one in found["violations"] if one["impact"] in ("serious", "critical")]
+    told = {one["id"]: [node["html"] for node in one["nodes"]] for one in grave}
+    assert told == {}
