@@ -32,6 +32,9 @@ from theory.declaration.namespace import ArrayNamespace, Environment
 
 NO_LEAN = Prior.fixed(0.0)
 
+MOST = 100.0
+"""No power, noise scale, tilt or scatter of a drift is larger."""
+
 
 @dataclass(frozen=True)
 class Drifts:
@@ -95,12 +98,12 @@ class Drift:
                 f"the scale of a drift is not negative, but {self.scale!r} reaches to "
                 f"{self.scale.bounds[0]:g}; choose a LogNormal, a HalfNormal or a number."
             )
-        if not self.at > 0:
-            raise UsageError(f"at= is a noise scale, a positive number; got {self.at:g}.")
+        if not 0 < self.at <= MOST:
+            raise UsageError(f"at= is a noise scale, a positive number up to {MOST:g}; got {self.at:g}.")
         for name in ("power", "tilt", "own"):
-            if not getattr(self, name) >= 0:
+            if not 0 <= getattr(self, name) <= MOST:
                 raise UsageError(
-                    f"{name}= of a drift is not negative; got {getattr(self, name):g}."
+                    f"{name}= of a drift is from 0 to {MOST:g}; got {getattr(self, name):g}."
                 )
 
     @classmethod

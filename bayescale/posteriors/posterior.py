@@ -24,6 +24,7 @@ from bayescale.posteriors.describe import describe
 from bayescale.posteriors.described import described, parts_of
 from bayescale.posteriors.drifting import Drifting
 from bayescale.posteriors.file import KIND, read_posterior, require_kind, write_posterior
+from bayescale.posteriors.intact import check_draws, check_record, check_runs
 from bayescale.posteriors.labelled import given_tree
 from bayescale.posteriors.prediction import FARTHEST, Prediction, points_of
 from bayescale.posteriors.prior_quantiles import prior_quantiles
@@ -411,12 +412,10 @@ def posterior_of(
 ) -> Posterior:
     """Posterior of draws, and of what a file says of them; see `Posterior.load`."""
     model, diagnosis, record = parts_of(about, source, law)
-    found = Posterior(model.law, model, data, diagnosis, record)
     try:
-        for name in (*(parameter.name for parameter in model.law.parameters), *found.sites):
-            found.draws[name].to_numpy().astype(np.float64)
-    except (KeyError, TypeError, ValueError) as error:
-        raise PosteriorFileError(
-            f"'{source}' cannot be used: draws are missing or damaged; fit again."
-        ) from error
-    return found
+        check_record(record)
+        check_draws(data, model)
+        check_runs(data, model, record)
+    except ValueError as error:
+        raise PosteriorFileError(f"'{source}' cannot be used: {error}; fit again.") from error
+    return Posterior(model.law, model, data, diagnosis, record)

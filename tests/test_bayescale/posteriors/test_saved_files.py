@@ -117,7 +117,7 @@ def test_missing_draws_get_a_sentence(file: Path, tmp_path: Path) -> None:
         copy = tree.load()
     copy["posterior"] = xr.DataTree(copy["posterior"].to_dataset().drop_vars("alpha"))
     copy.to_netcdf(tmp_path / "less.nc", engine="h5netcdf")
-    with pytest.raises(PosteriorFileError, match="draws are missing or damaged"):
+    with pytest.raises(PosteriorFileError, match="'alpha' is missing; fit again"):
         bs.Posterior.load(tmp_path / "less.nc")
 
 
