@@ -99,7 +99,9 @@ class Drift:
                 f"{self.scale.bounds[0]:g}; choose a LogNormal, a HalfNormal or a number."
             )
         if not 0 < self.at <= MOST:
-            raise UsageError(f"at= is a noise scale, a positive number up to {MOST:g}; got {self.at:g}.")
+            raise UsageError(
+                f"at= is a noise scale, a positive number up to {MOST:g}; got {self.at:g}."
+            )
         for name in ("power", "tilt", "own"):
             if not 0 <= getattr(self, name) <= MOST:
                 raise UsageError(

@@ -150,7 +150,7 @@ class Reader(AbstractReader):
     suffixes = (".feather",)
     marks = (b"TOY",)
 
-    def open(self, file, name):
+    def open(self, file, name, max_rows):
         table = pa.Table.from_pandas(pd.read_json(io.BytesIO(file.read()[3:]), lines=True))
         return Source(name, table.column_names, True, iter(table.to_batches()))
 """

@@ -23,6 +23,11 @@ import bayescale as bs
 from bayescale.errors import Exit
 from bayescale.posteriors.saved import load_saved
 
+# Commands are started from a process in which other tests have started JAX; they run their own.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:os.fork:RuntimeWarning", "ignore::pytest.PytestUnraisableExceptionWarning"
+)
+
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 LONG = float(os.environ.get("BAYESCALE_FAULT_SECONDS", "600"))
 """Seconds of the long version."""

@@ -192,7 +192,8 @@ def test_a_refused_posterior_says_nothing_unless_forced(refused: bs.Posterior) -
         regime(refused)
     forced = regime(refused, force=True)
     assert not forced.trusted
-    assert "refused" in str(plots.regime(forced).legends[0].get_title().get_text())
+    said = [text.get_text() for text in plots.regime(forced).axes[0].texts]
+    assert "diagnostics refused: not to be trusted" in said
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,7 @@ def test_a_clean_table_has_no_rings_and_no_word_of_them(planted: bs.Posterior) -
 
 def test_axes_are_labelled_with_units(fit_figure: Figure) -> None:
     assert panel(fit_figure, "loss").get_ylabel() == "loss (nats/token)"
-    assert panel(fit_figure, "residual").get_ylabel() == "log residual (%)"
+    assert panel(fit_figure, "residual").get_ylabel() == "log residual\n(%)"
     assert panel(fit_figure, "residual").get_xlabel() == "training compute $C$ (FLOP)"
     assert panel(fit_figure, "size").get_ylabel() == "model size $N$ (parameters)"
     assert panel(fit_figure, "residual").get_xscale() == "log"
@@ -217,7 +217,7 @@ def test_a_law_in_one_resource_is_drawn_against_it_without_colours(law: str, lab
 
 
 def test_the_exponents_have_a_panel_each_and_one_a_pair(exponents_figure: Figure) -> None:
-    labels = {axes.get_label() for axes in exponents_figure.axes} - {"legend"}
+    labels = {axes.get_label() for axes in exponents_figure.axes}
     pairs = {"beta against alpha", "E against alpha", "E against beta"}
     assert labels == {"alpha", "beta", "E"} | pairs
     assert panel(exponents_figure, "E").get_xlabel() == "$E$ (nats/token)"
@@ -279,7 +279,7 @@ def test_exponents_of_given_draws_have_no_prior() -> None:
     posterior = bs.Posterior.from_draws("chinchilla", draws)
     figure = plots.exponents(posterior)
     # alpha does not vary, so it is left out.
-    assert {axes.get_label() for axes in figure.axes} == {"beta", "E", "E against beta", "legend"}
+    assert {axes.get_label() for axes in figure.axes} == {"beta", "E", "E against beta"}
     assert not found(figure, "prior")
     with pytest.raises(UsageError, match="hold no runs"):
         plots.fit(posterior)
@@ -322,7 +322,7 @@ def test_the_frontier_marks_the_largest_run_and_the_plan(planted: bs.Posterior) 
         assert only(axes, "extrapolation").get_x() == pytest.approx(largest)
     recommended = only(panel(figure, "size"), "recommended").get_ydata()
     np.testing.assert_allclose(recommended, plan.recommended["N"])
-    assert "extrapolation:\n100 × the largest run" in legend_texts(figure)
+    assert "extrapolation: 100 × the largest run" in legend_texts(figure)
 
 
 def test_without_plan_or_budget_the_frontier_reaches_ten_times_the_largest_run(

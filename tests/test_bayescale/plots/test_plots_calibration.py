@@ -12,8 +12,10 @@ from scipy import stats
 import bayescale as bs
 from bayescale import plots
 from bayescale.diagnosis import Diagnosis
+from bayescale.fitting.chunk import Fitted
 from bayescale.fitting.many import Fits
 from bayescale.models.draws import Draws
+from bayescale.plots import style
 from bayescale.plots.figures.calibration import NOMINAL
 from bayescale.posteriors.labelled import to_tree
 from bayescale.runs.cuts import Cut
@@ -97,7 +99,8 @@ def test_laws_are_told_apart_without_colour(figure: Figure) -> None:
     lines = [only(left, f"coverage {name}") for name in ("good", "poor", "stack")]
     assert len({line.get_marker() for line in lines}) == 3
     assert len({line.get_color() for line in lines}) == 3
-    assert {"good", "poor", "stack"} <= set(legend_texts(figure))
+    told = [text.split(": 50% held")[0] for text in legend_texts(figure)]
+    assert {"good", "poor", "stack"} <= set(told)
 
 
 def test_the_band_is_binomial_in_the_runs_that_were_forecast(
@@ -174,8 +177,11 @@ def test_a_refused_fit_is_said_in_red(result: Calibration) -> None:
     parts = result.outlook
     refused = Outlook(parts.runs, parts.cuts, {"good": (posterior,) * 2}, parts.forecasts)
     figure = plots.calibration(Calibration(refused, result.stacked, result.weights, {}, 0))
-    assert "not to be trusted" in figure.legends[0].get_title().get_text()
-    assert not plots.calibration(result).legends[0].get_title().get_text()
+    note = only(panel(figure, "coverage"), "refused")
+    assert "not to be trusted" in note.get_text()
+    assert note.get_color() == style.RED
+    unmarked = panel(plots.calibration(result), "coverage")
+    assert not [text for text in unmarked.texts if text.get_gid() == "refused"]
 
 
 # --- simulation-based calibration
@@ -186,7 +192,12 @@ def ranks(count: int, refused: int = 0) -> Ranks:
     rng = np.random.default_rng(0)
     table = {f"q{index}": rng.uniform(size=80) for index in range(count - 1)}
     table["log N*"] = rng.beta(0.15, 0.15, 80)
-    return Ranks(pd.DataFrame(table), Fits([], [], [], 0), refused, 0)
+    model = bs.Model.at("power_D", pivot={"D": 1e10})
+    runs = model.simulate({"D": np.geomspace(1e9, 1e11, 5)}, seed=0).runs
+    draws = Draws({name: np.full((1, 4), 0.5) for name in model.priors.table}, {})
+    fitted = Fitted(draws, Diagnosis(), 1.0, 4.0, 0)
+    fits = Fits([model] * 80, [runs] * 80, [fitted] * 80, 0)
+    return Ranks(pd.DataFrame(table), fits, refused, 0)
 
 
 def test_every_quantity_has_a_panel_with_its_ecdf_and_band() -> None:
