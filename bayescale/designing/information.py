@@ -13,6 +13,7 @@ runs one after another (Fedorov 1972).
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -57,22 +58,30 @@ class LinearGaussian:
     def updated(self, covariance: np.ndarray, index: int) -> np.ndarray:
         """Covariance after one more run of a candidate."""
         slope = self.slopes[:, index]
-        moved = np.einsum("sij,sj->si", covariance, slope)
-        total = self.noise[:, index] + np.einsum("si,si->s", slope, moved)
+        moved = (covariance @ slope[:, :, None])[..., 0]
+        total = self.noise[:, index] + (slope * moved).sum(axis=-1)
         return covariance - moved[:, :, None] * moved[:, None, :] / total[:, None, None]
 
     def gains(self, covariance: np.ndarray) -> Float[np.ndarray, "draw point"]:
         """Information of each candidate, given a covariance, in nats."""
-        moved = np.einsum("spi,sij->spj", self.slopes, covariance)
-        total = self.noise + np.einsum("spi,spi->sp", moved, self.slopes)
-        cross = np.einsum("spj,sqj->spq", moved, self.gradient)
-        solved = np.linalg.solve(self.spread(covariance)[:, None], cross[..., None])[..., 0]
-        share = np.einsum("spq,spq->sp", cross, solved) / total
+        across = covariance @ self.gradient.transpose(0, 2, 1)
+        solved = across @ np.linalg.inv(self.gradient @ across)
+        forms = np.concatenate([covariance, across, solved], axis=-1).transpose(0, 2, 1)
+        seen = forms @ self._columns
+        size, asked = len(covariance[0]), across.shape[-1]
+        moved, cross, solved = np.split(seen, [size, size + asked], axis=1)
+        total = self.noise + (moved * self._columns).sum(axis=1)
+        share = (cross * solved).sum(axis=1) / total
         return -0.5 * np.log1p(-np.minimum(share, 1.0 - 1e-15))
 
     def spread(self, covariance: np.ndarray) -> Float[np.ndarray, "draw quantity quantity"]:
         """Covariance of what is asked."""
-        return np.einsum("sqi,sij,srj->sqr", self.gradient, covariance, self.gradient)
+        return self.gradient @ covariance @ self.gradient.transpose(0, 2, 1)
+
+    @cached_property
+    def _columns(self) -> Float[np.ndarray, "draw direction point"]:
+        """The slopes with the points last, along which every sum of `gains` runs fastest."""
+        return np.ascontiguousarray(self.slopes.transpose(0, 2, 1))
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
+
 from bayescale.errors import UsageError
 
 
@@ -36,6 +38,14 @@ class AbstractObjective(ABC):
             Array namespace.
         """
 
+    def weights(self, count: int) -> np.ndarray | None:
+        """Weight of each of `count` losses in ascending order, (count,).
+
+        None where the risk is not such a sum, or where every draw has a weight, so that there is
+        nothing to be gained from knowing which decide.
+        """
+        return None
+
 
 @dataclass(frozen=True)
 class AbstractLevelled(AbstractObjective):
@@ -65,3 +75,12 @@ class AbstractLevelled(AbstractObjective):
     def name(self) -> str:
         """Its name with the level."""
         return f"{self.called}({self.level:g})"
+
+    def at_level(self, count: int) -> tuple[np.ndarray, int]:
+        """Weights of the quantile, linear between two draws, and the rank of the lower one."""
+        place = self.level * (count - 1)
+        lower = int(place)
+        out = np.zeros(count)
+        out[lower] = 1.0 - (place - lower)
+        out[min(lower + 1, count - 1)] += place - lower
+        return out, lower

@@ -16,6 +16,7 @@ from bayescale.cost import AbstractCost
 from bayescale.forked import require_unforked
 from bayescale.models.drift import tilted
 from bayescale.planning.budget_line import BudgetLine, log_data, log_resources
+from bayescale.planning.deciding import decided_size
 from bayescale.planning.objectives import AbstractObjective
 from bayescale.posteriors.abstract import Piece
 from theory.declaration.abstract_law import AbstractLaw
@@ -68,6 +69,9 @@ def best_size(
 ) -> np.ndarray:
     """Log N that minimises an objective, (budget,).
 
+    Where few draws decide, it is found from those (`bayescale.planning.deciding`), and from all of
+    them where that is not proved to be the same.
+
     Parameters
     ----------
     pieces
@@ -83,9 +87,26 @@ def best_size(
     span
         Ends of log N, (budget,).
     """
+    require_unforked()
+    weights = objective.weights(sum(len(piece.tilt) for piece in pieces))
+    if weights is not None:
+        found = decided_size(pieces, line, weights, log_budgets, span, NEAR)
+        if found.proved.all():
+            return found.log_size
+    return over_all(pieces, line, objective, log_budgets, best, span)
+
+
+def over_all(
+    pieces: Sequence[Piece],
+    line: BudgetLine,
+    objective: AbstractObjective,
+    log_budgets: np.ndarray,
+    best: np.ndarray,
+    span: tuple[np.ndarray, np.ndarray],
+) -> np.ndarray:
+    """Log N that minimises an objective, every draw taken at each step; see `best_size`."""
     import jax
 
-    require_unforked()
     laws = tuple(piece.law for piece in pieces)
     repeats = tuple(line.repeats(law) for law in laws)
     columns = [_numbers(piece) for piece in pieces]

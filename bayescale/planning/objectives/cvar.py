@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
+import numpy as np
+
 from bayescale.planning.objective import AbstractLevelled
 
 
@@ -19,3 +21,12 @@ class TailMean(AbstractLevelled):
         threshold = ops.quantile(losses, self.level, axis=0)
         above = ops.maximum(losses - threshold[None], 0.0)
         return threshold + ops.mean(above, axis=0) / (1 - self.level)
+
+    def weights(self, count: int) -> np.ndarray:
+        """``1/(n (1 - level))`` for each draw above q, and the rest for q."""
+        out, lower = self.at_level(count)
+        worst = count - 1 - lower
+        share = 1.0 / (count * (1.0 - self.level))
+        out *= 1.0 - worst * share
+        out[lower + 1 :] += share
+        return out

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
+import numpy as np
+
 from bayescale.planning.objective import AbstractLevelled
 
 
@@ -17,3 +19,7 @@ class Quantile(AbstractLevelled):
     def risk(self, losses: Any, best: Any, ops: Any) -> Any:
         """The quantile, linear between two draws."""
         return ops.quantile(losses, self.level, axis=0)
+
+    def weights(self, count: int) -> np.ndarray:
+        """Those of the two draws that it lies between."""
+        return self.at_level(count)[0]

@@ -191,7 +191,12 @@ def test_the_worth_says_whether_to_go_on() -> None:
     assert "stop here" in ValueOfInformation(1e-3, 1e-4, 1e19, 1e20).sentence(1e24)
 
 
-@pytest.mark.parametrize("name", sorted(costs.COSTS))
+OF_SIZE_AND_DATA = sorted(
+    n for n in costs.COSTS if {r.name for r in costs.get(n).resources} == {"N", "D"}
+)
+
+
+@pytest.mark.parametrize("name", OF_SIZE_AND_DATA)
 def test_candidates_cost_what_they_say(name: str) -> None:
     cost: Any = costs.get(name)
     if isinstance(cost, costs.ShapedCost):
