@@ -195,7 +195,7 @@ def ranks(count: int, refused: int = 0) -> Ranks:
     model = bs.Model.at("power_D", pivot={"D": 1e10})
     runs = model.simulate({"D": np.geomspace(1e9, 1e11, 5)}, seed=0).runs
     draws = Draws({name: np.full((1, 4), 0.5) for name in model.priors.table}, {})
-    fitted = Fitted(draws, Diagnosis(), 1.0, 4.0, 0)
+    fitted = Fitted(draws, Diagnosis(), r_hat=1.0, ess=4.0, divergences=0, bfmi=1.0)
     fits = Fits([model] * 80, [runs] * 80, [fitted] * 80, 0)
     return Ranks(pd.DataFrame(table), fits, refused, 0)
 
