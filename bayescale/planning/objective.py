@@ -4,8 +4,6 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
 from bayescale.errors import UsageError
 
 
@@ -38,8 +36,8 @@ class AbstractObjective(ABC):
             Array namespace.
         """
 
-    def weights(self, count: int) -> np.ndarray | None:
-        """Weight of each of `count` losses in ascending order, (count,).
+    def weights(self, count: int) -> list[float] | None:
+        """Weight of each of `count` losses in ascending order.
 
         None where the risk is not such a sum, or where every draw has a weight, so that there is
         nothing to be gained from knowing which decide.
@@ -76,11 +74,11 @@ class AbstractLevelled(AbstractObjective):
         """Its name with the level."""
         return f"{self.called}({self.level:g})"
 
-    def at_level(self, count: int) -> tuple[np.ndarray, int]:
+    def at_level(self, count: int) -> tuple[list[float], int]:
         """Weights of the quantile, linear between two draws, and the rank of the lower one."""
         place = self.level * (count - 1)
         lower = int(place)
-        out = np.zeros(count)
+        out = [0.0] * count
         out[lower] = 1.0 - (place - lower)
         out[min(lower + 1, count - 1)] += place - lower
         return out, lower

@@ -89,8 +89,8 @@ def best_size(
     """
     require_unforked()
     weights = objective.weights(sum(len(piece.tilt) for piece in pieces))
-    if weights is not None:
-        found = decided_size(pieces, line, weights, log_budgets, span, NEAR)
+    if weights is not None and len(log_budgets):
+        found = decided_size(pieces, line, np.array(weights), log_budgets, span, NEAR)
         if found.proved.all():
             return found.log_size
     return over_all(pieces, line, objective, log_budgets, best, span)

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-import numpy as np
-
 from bayescale.planning.objective import AbstractLevelled
 
 
@@ -22,11 +20,10 @@ class TailMean(AbstractLevelled):
         above = ops.maximum(losses - threshold[None], 0.0)
         return threshold + ops.mean(above, axis=0) / (1 - self.level)
 
-    def weights(self, count: int) -> np.ndarray:
+    def weights(self, count: int) -> list[float]:
         """``1/(n (1 - level))`` for each draw above q, and the rest for q."""
         out, lower = self.at_level(count)
         worst = count - 1 - lower
         share = 1.0 / (count * (1.0 - self.level))
-        out *= 1.0 - worst * share
-        out[lower + 1 :] += share
-        return out
+        quantile = [(1.0 - worst * share) * weight for weight in out]
+        return quantile[: lower + 1] + [weight + share for weight in quantile[lower + 1 :]]

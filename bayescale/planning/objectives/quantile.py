@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, final
 
-import numpy as np
-
 from bayescale.planning.objective import AbstractLevelled
 
 
@@ -20,6 +18,6 @@ class Quantile(AbstractLevelled):
         """The quantile, linear between two draws."""
         return ops.quantile(losses, self.level, axis=0)
 
-    def weights(self, count: int) -> np.ndarray:
+    def weights(self, count: int) -> list[float]:
         """Those of the two draws that it lies between."""
         return self.at_level(count)[0]
