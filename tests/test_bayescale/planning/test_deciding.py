@@ -78,7 +78,8 @@ def test_the_risk_is_the_weighted_sum_of_sorted_losses(name: str, count: int) ->
     assert weights is not None
     assert sum(weights) == pytest.approx(1.0)
     want = objective.risk(losses, losses, np)
-    np.testing.assert_allclose(np.array(weights) @ np.sort(losses, axis=0), want, rtol=1e-12, atol=1e-12)
+    got = np.array(weights) @ np.sort(losses, axis=0)
+    np.testing.assert_allclose(got, want, rtol=1e-12, atol=1e-12)
 
 
 def test_draws_that_cross_the_window_are_not_called_proved(
